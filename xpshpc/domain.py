@@ -1,0 +1,117 @@
+"""A domain joins one science to the engine: its section of the job file, sources, learning problem and figures.
+
+Domains are found by the entry-point group `xpshpc.domains`; a job file belongs to the domain whose section it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from xpshpc.source import Source
+
+Arrays = Mapping[str, NDArray[Any]]
+"""Arrays by name, equal in length along their first axis."""
+
+
+class Problem(Protocol):
+    """What training and evaluation must know of a science. TensorFlow is imported only inside the methods.
+
+    Every loss and every metric is a mean over samples of a value that one sample has by itself, so that sums over
+    ranks give what one rank would have found.
+    """
+
+    reads: tuple[str, ...]
+    """Names of the store's arrays that `features` and `targets` need."""
+
+    def features(self, rows: Arrays) -> NDArray[np.float32]:
+        """Network input of stored samples, shape (n, …)."""
+        ...
+
+    def targets(self, rows: Arrays) -> dict[str, NDArray[np.float32]]:
+        """What the network shall answer, by output name, each (n, …)."""
+        ...
+
+    def network(self, name: str, parameters: Mapping[str, Any], input_shape: tuple[int, ...], seed: int) -> Any:
+        """A fresh `keras.Model` whose outputs are a dict with the keys of `targets`, and one layer named `features`."""
+        ...
+
+    def check_network(self, name: str, parameters: Mapping[str, Any]) -> None:
+        """Raises UsageError for an unknown network or parameter, without importing TensorFlow."""
+        ...
+
+    def losses(self, truth: Mapping[str, Any], answer: Mapping[str, Any]) -> Any:
+        """Loss of each sample, a tensor (n,)."""
+        ...
+
+    def metrics(self, truth: Arrays, answer: Arrays) -> dict[str, NDArray[np.float64]]:
+        """Metrics of each sample by name, each (n,) (for training's history)."""
+        ...
+
+    def score(self, truth: Arrays, answer: Arrays) -> dict[str, NDArray[np.float64]]:
+        """Sums over these samples; sums of two sets add up to those of their union."""
+        ...
+
+    def summarise(self, sums: Arrays) -> dict[str, Any]:
+        """The metrics that the sums of `score` give, as JSON."""
+        ...
+
+    def model_card(self) -> dict[str, Any]:
+        """JSON that is saved beside a model so that it can be used on new data: axis, units, output names."""
+        ...
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One figure of the report: a title, a sentence below it, and an SVG picture."""
+
+    title: str
+    caption: str
+    svg: str
+
+
+class Domain(Protocol):
+    """One science."""
+
+    section: str
+    """Name of its section in the job file."""
+
+    settings: type[BaseModel]
+    """The section's model; it forbids unknown keys."""
+
+    def decisive(self, settings: BaseModel) -> dict[str, Any]:
+        """The settings (JSON) that decide the bytes of a data set; what is only for later stages is left out."""
+        ...
+
+    def sources(self) -> tuple[str, ...]:
+        """Names that `generate.source` may have."""
+        ...
+
+    def source(self, name: str, settings: BaseModel, options: Mapping[str, Any], seed: int) -> Source:
+        """The source of that name; `options` is the table [generate.<name>] of the job file."""
+        ...
+
+    def problem(self, settings: BaseModel) -> Problem:
+        """The learning problem of these settings."""
+        ...
+
+    def panels(
+        self, settings: BaseModel, rows: Arrays, truth: Arrays, answer: Arrays, metrics: Mapping[str, Any]
+    ) -> list[Panel]:
+        """The science's own figures: example samples (`rows` of the store), and held-out truth against answer."""
+        ...
+
+
+def installed_domains() -> dict[str, Domain]:
+    """The domains of this installation by section name."""
+    found: dict[str, Domain] = {}
+    for point in entry_points(group="xpshpc.domains"):
+        domain: Domain = point.load()()
+        found[domain.section] = domain
+    return found

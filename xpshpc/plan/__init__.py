@@ -1,0 +1,1 @@
+"""From a job to its samples, seeds and shards: pure functions, no files."""

@@ -1,0 +1,108 @@
+"""One run, one directory: where each of its files is, and whose it is."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomli_w
+
+from xpshpc.config import JobFile, validate_job
+from xpshpc.errors import UsageError
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Names the files of a run. Holding one makes nothing on the disk."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def job(self) -> Path:
+        return self.path / "job.toml"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data.zarr"
+
+    @property
+    def commits(self) -> Path:
+        return self.path / "commits"
+
+    @property
+    def staging(self) -> Path:
+        return self.path / "staging"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def train(self) -> Path:
+        return self.path / "train"
+
+    @property
+    def model(self) -> Path:
+        return self.train / "model.keras"
+
+    @property
+    def evaluate(self) -> Path:
+        return self.path / "evaluate"
+
+    @property
+    def analyze(self) -> Path:
+        return self.path / "analyze"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+
+def open_run(path: Path) -> tuple[RunDirectory, JobFile]:
+    """An existing run and its job. Raises UsageError where there is none."""
+    run = RunDirectory(path)
+    if not run.job.is_file():
+        raise UsageError("no run here (job.toml is missing)", where=str(path), try_="xpshpc run jobs/demo.toml")
+    tables = tomllib.loads(run.job.read_text())
+    return run, validate_job(tables, where=str(run.job), folder=path.resolve())
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replaces a file so that a reader, or a crash, sees the old bytes or the new ones and nothing between."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Makes renames and links inside a directory durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def save_job(run: RunDirectory, job_file: JobFile) -> None:
+    """Writes the resolved job into the run; the same job leaves the file as it is."""
+    text = tomli_w.dumps(job_file.resolved()).encode()
+    if not run.job.is_file() or run.job.read_bytes() != text:
+        write_atomically(run.job, text)

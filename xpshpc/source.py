@@ -1,0 +1,57 @@
+"""A source makes samples: the one thing a science must offer to become a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One array of a data set, as one sample has it: `shape` leaves the sample axis out.
+
+    `dimensions` names the axes of `shape`; `unit` is a plain string ("counts", "Å", "1").
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    unit: str
+    description: str
+    dimensions: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """Makes the samples of a data set. A sample is a pure function of (job, seed, index)."""
+
+    def arrays(self) -> tuple[ArraySpec, ...]:
+        """What `make` yields."""
+        ...
+
+    def attributes(self) -> dict[str, Any]:
+        """JSON values that describe the whole data set (axes, element symbols, settings)."""
+        ...
+
+    def make(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """The samples of these indices, shape (len(indices), *spec.shape) for each array.
+
+        Any split of the indices over calls gives the same bytes. Raises SampleError if one sample cannot be made.
+        """
+        ...
+
+
+class SampleError(Exception):
+    """One sample could not be made; its shard goes on without it."""
+
+    def __init__(self, index: int, why: str) -> None:
+        super().__init__(index, why)
+        self.index = index
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"sample {self.index}: {self.why}"
