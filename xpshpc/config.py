@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -39,7 +39,6 @@ class Generate(Section):
     samples: int = Field(gt=0, le=10**10)
     shard_samples: int = Field(2048, gt=0, le=2**20, description="samples in one shard: one task, one file an array")
     inner_chunk_samples: int = Field(256, gt=0, description="samples in one separately readable, checksummed chunk")
-    counts: Literal["uint16", "float32"] = "uint16"
     workers: int | None = Field(None, gt=0, description="worker processes; unset: as the profile says")
     window: int = Field(2, gt=0, description="shards handed out ahead, for each worker")
     silence_s: float = Field(30.0, gt=0, description="seconds without a heartbeat after which a worker is killed")

@@ -26,7 +26,7 @@ def data_hash(job_file: JobFile) -> str:
         section: job_file.domain.decisive(job_file.settings),
         "generate": {
             key: generate[key]
-            for key in ("source", "samples", "shard_samples", "inner_chunk_samples", "counts", generate["source"])
+            for key in ("source", "samples", "shard_samples", "inner_chunk_samples", generate["source"])
             if key in generate
         },
     }

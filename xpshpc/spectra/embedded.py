@@ -1,0 +1,162 @@
+"""The source `embedded`: spectra from the built-in simulator, any sample by itself or a whole shard at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xpshpc.plan.seeds import Streams
+from xpshpc.source import ArraySpec, SampleError
+from xpshpc.spectra.batch import Purpose, SampleBatch, draw_batch
+from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
+from xpshpc.spectra.noise import poisson_counts
+from xpshpc.spectra.settings import SpectraSettings
+from xpshpc.spectra.simulator import Simulator
+from xpshpc.spectra.sources import xray_sources
+
+_PIECE = 256
+_LARGEST_UINT16 = 65535
+DEVICE = ("peak_counts", "analyser_fwhm_eV", "transmission_exponent", "detector_background")
+"""What the array `device` holds, in this order."""
+
+
+class EmbeddedSource:
+    """Random samples of the job and their spectra, drawn with the job's seed."""
+
+    def __init__(self, settings: SpectraSettings, seed: int) -> None:
+        self._settings = settings
+        self._streams = Streams(seed)
+        self._made: Simulator | None = None
+
+    @property
+    def simulator(self) -> Simulator:
+        """The simulator, whose tables are made when they are first needed."""
+        if self._made is None:
+            self._made = Simulator(self._settings.samples, self._settings.instrument)
+        return self._made
+
+    def arrays(self) -> tuple[ArraySpec, ...]:
+        from xpshpc.spectra.sample import parse_formula
+
+        instrument, samples = self._settings.instrument, self._settings.samples
+        most = samples.elements_per_sample[1]
+        overlayer = list(parse_formula(samples.overlayer))
+        channels = (instrument.channels,)
+        return (
+            ArraySpec("spectrum", channels, instrument.counts, "counts", "measured counts", ("kinetic_energy",)),
+            ArraySpec(
+                "composition", (len(ELEMENTS),), "float32", "1", "atomic fractions below the overlayer", ("element",)
+            ),
+            ArraySpec("overlayer_thickness", (), "float32", "Å", f"thickness of the {samples.overlayer} overlayer"),
+            ArraySpec(
+                "drawn_elements", (most,), "int16", "1", "place in `elements` of each one drawn; -1: none", ("place",)
+            ),
+            ArraySpec(
+                "shifts", (most + len(overlayer),), "float32", "eV",
+                f"shift to higher binding energy of each drawn element, then of the overlayer's {', '.join(overlayer)}",
+                ("place",),
+            ),
+            ArraySpec(
+                "device", (len(DEVICE),), "float32", "counts, eV, 1, 1", ", ".join(DEVICE), ("quantity",)
+            ),
+        )  # fmt: skip
+
+    def attributes(self) -> dict[str, Any]:
+        instrument = self._settings.instrument
+        low, _ = instrument.window_eV
+        return {
+            "kinetic_energy_eV": (low + instrument.channel_eV * np.arange(instrument.channels)).tolist(),
+            "photon_energy_eV": xray_sources()[instrument.source].photon_energy_eV,
+            "elements": list(ELEMENTS),
+            "device": list(DEVICE),
+            "settings": self._settings.decisive(),
+        }
+
+    def make(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        pieces = [self._make(indices[start : start + _PIECE]) for start in range(0, len(indices), _PIECE)]
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    def _make(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        batch = self.draw(indices)
+        return {
+            "spectrum": self.measure(batch),
+            "composition": batch.composition(),
+            "overlayer_thickness": batch.overlayer_A.astype(np.float32),
+            "drawn_elements": np.where(batch.fractions > 0.0, batch.elements, -1).astype(np.int16),
+            "shifts": np.concatenate([batch.shifts, batch.overlayer_shifts], axis=1).astype(np.float32),
+            "device": np.stack([getattr(batch, name) for name in DEVICE], axis=1).astype(np.float32),
+        }
+
+    def draw(self, indices: NDArray[np.int64]) -> SampleBatch:
+        """The samples of these indices, not yet measured."""
+        overlayer = len(self.simulator.overlayer_elements)
+        return draw_batch(self._settings.samples, self._settings.instrument, overlayer, self._streams, indices)
+
+    def measure(self, batch: SampleBatch) -> NDArray[Any]:
+        """Counts of these samples, (n, channels), in the type that is stored. Raises SampleError on overflow."""
+        counts = self.simulator.expected_counts(batch)
+        instrument = self._settings.instrument
+        if instrument.noise:
+            counts = poisson_counts(counts, self._streams.normal(batch.index, Purpose.NOISE, instrument.channels))
+        if instrument.counts == "float32":
+            return counts.astype(np.float32)
+        np.rint(counts, out=counts)
+        over = np.flatnonzero(counts.max(axis=1) > _LARGEST_UINT16)
+        if over.size:
+            raise SampleError(
+                int(batch.index[over[0]]), f"{counts[over[0]].max():.0f} counts in a channel overflow uint16"
+            )
+        return counts.astype(np.uint16)
+
+
+def stored_batch(arrays: dict[str, NDArray[Any]], indices: NDArray[np.int64]) -> SampleBatch:
+    """The samples that stored arrays describe: `measure` makes their very spectra again."""
+    elements = arrays["drawn_elements"].astype(np.intp)
+    used = elements >= 0
+    places = np.where(used, elements, 0)
+    fractions = np.where(used, np.take_along_axis(arrays["composition"], places, axis=1), 0.0).astype(np.float64)
+    most = elements.shape[1]
+    shifts = arrays["shifts"].astype(np.float64)
+    device = {name: arrays["device"][:, column].astype(np.float64) for column, name in enumerate(DEVICE)}
+    return SampleBatch(
+        index=indices,
+        elements=places,
+        fractions=fractions,
+        shifts=shifts[:, :most],
+        overlayer_A=arrays["overlayer_thickness"].astype(np.float64),
+        overlayer_shifts=shifts[:, most:],
+        **device,
+    )
+
+
+def nominal_batch(
+    settings: SpectraSettings,
+    simulator: Simulator,
+    fractions: dict[str, float],
+    *,
+    overlayer_A: float,
+    density_g_cm3: float | None = None,
+    index: int = 0,
+) -> SampleBatch:
+    """One sample of a given composition without shifts, measured with the middle of the instrument's ranges."""
+    instrument = settings.instrument
+    count = len(fractions)
+
+    def middle(bounds: tuple[float, float]) -> NDArray[np.float64]:
+        return np.array([0.5 * (bounds[0] + bounds[1])])
+
+    return SampleBatch(
+        index=np.array([index], dtype=np.int64),
+        elements=np.array([[ELEMENT_INDEX[symbol] for symbol in fractions]], dtype=np.intp),
+        fractions=np.array([list(fractions.values())]),
+        shifts=np.zeros((1, count)),
+        overlayer_A=np.array([overlayer_A]),
+        overlayer_shifts=np.zeros((1, len(simulator.overlayer_elements))),
+        peak_counts=np.array([instrument.peak_counts[1]]),
+        analyser_fwhm_eV=middle(instrument.analyser_fwhm_eV),
+        transmission_exponent=middle(instrument.transmission_exponent),
+        detector_background=middle(instrument.detector_background),
+        density_g_cm3=density_g_cm3,
+    )

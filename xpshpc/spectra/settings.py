@@ -1,0 +1,122 @@
+"""The [spectra] section of a job file: which samples, which instrument, which measured files to read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from xpshpc.config import Section, nearest
+from xpshpc.spectra.elements import ELEMENTS
+
+
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"the first bound ({bounds[0]}) must not exceed the second ({bounds[1]})")
+    return bounds
+
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Range = Annotated[tuple[NotNegative, NotNegative], AfterValidator(_ascending)]
+"""Two bounds of a uniform distribution; equal bounds fix the value."""
+
+
+class Samples(Section):
+    """Random homogeneous samples under a carbonaceous overlayer."""
+
+    elements: tuple[str, ...] = Field(ELEMENTS, min_length=1, description="the elements that samples are drawn from")
+    elements_per_sample: tuple[int, int] = (1, 5)
+    largest_ratio: int = Field(10, gt=0, le=1000, description="atomic ratios are whole numbers from 1 to this")
+    chemical_shift_eV: float = Field(5.0, ge=0, le=50, description="largest shift of an element's lines, either way")
+    overlayer: str = Field("C5O", description="formula of the overlayer")
+    overlayer_density_g_cm3: Positive = 1.56
+    overlayer_A: Range = (0.0, 40.0)
+    overlayer_shift_eV: float = Field(0.5, ge=0, le=50, description="the same for the overlayer's elements")
+
+    @field_validator("elements")
+    @classmethod
+    def _known_once(cls, elements: tuple[str, ...]) -> tuple[str, ...]:
+        for symbol in elements:
+            if symbol not in ELEMENTS:
+                raise ValueError(f"unknown element {symbol!r}{nearest(symbol, ELEMENTS)}; the 80 are Li–Bi without Pm")
+        if len(set(elements)) < len(elements):
+            raise ValueError("an element is listed twice")
+        return elements
+
+    @model_validator(mode="after")
+    def _enough_elements(self) -> Samples:
+        low, high = self.elements_per_sample
+        if not 1 <= low <= high <= len(self.elements):
+            raise ValueError(
+                f"elements_per_sample ({low}, {high}) must rise and lie between 1 and {len(self.elements)}, "
+                "the number of elements to draw from"
+            )
+        return self
+
+
+class Instrument(Section):
+    """X-ray source, analyser and detector. A pair of numbers is drawn from, uniformly, for each spectrum."""
+
+    source: str = "AlKa"
+    window_eV: tuple[float, float] = Field((400.0, 1486.0), description="kinetic energies, the upper end left out")
+    channels: int = Field(2048, ge=64, le=65536)
+    analyser_fwhm_eV: Range = Field((0.5, 3.0), description="energy resolution of the analyser alone")
+    emission_angle_deg: float = Field(0.0, ge=0, lt=90, description="between surface normal and analyser")
+    source_angle_deg: float = Field(54.7, ge=0, le=180, description="between X-rays and analyser")
+    transmission_exponent: Range = Field((0.0, 1.0), description="n of a transmission that falls as E^-n")
+    peak_counts: Range = Field((3_000.0, 50_000.0), description="dose: expected counts of the strongest channel")
+    detector_background: tuple[Share, Share] = Field((0.0, 0.02), description="constant share of the strongest channel")
+    noise: bool = Field(True, description="Poisson noise")
+    counts: Literal["uint16", "float32"] = Field("uint16", description="how counts are stored")
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> Instrument:
+        from xpshpc.spectra.sources import xray_sources
+
+        sources = xray_sources()
+        if self.source not in sources:
+            raise ValueError(f"unknown X-ray source {self.source!r}{nearest(self.source, sources)}")
+        photon = sources[self.source].photon_energy_eV
+        low, high = self.window_eV
+        if not 50.0 <= low < high <= photon:
+            raise ValueError(
+                f"window_eV ({low:g}, {high:g}) is out of reach: kinetic energies from 50 eV to {photon:g} eV "
+                f"(photons of {self.source}), the lower one first"
+            )
+        if self.peak_counts[0] <= 0:
+            raise ValueError("peak_counts must be positive")
+        ceiling = self.peak_counts[1] + 7.0 * self.peak_counts[1] ** 0.5
+        if self.counts == "uint16" and ceiling > 65535:
+            raise ValueError(
+                f"peak_counts of {self.peak_counts[1]:g} would overflow uint16 (65535) with noise: "
+                'at most 63700, or counts = "float32"'
+            )
+        _ascending(self.detector_background)
+        return self
+
+    @property
+    def channel_eV(self) -> float:
+        """Width of a channel."""
+        return (self.window_eV[1] - self.window_eV[0]) / self.channels
+
+
+class Measured(Section):
+    """Measured surveys that a whole run reads in its last stage."""
+
+    surveys: tuple[str, ...] = Field((), description="files or patterns, relative to the job file")
+    unknown: str = Field("Cu2O", description="simulated in their place when no file is found")
+    unknown_overlayer_A: NotNegative = 12.0
+
+
+class SpectraSettings(Section):
+    """Everything that XPS adds to a job file."""
+
+    samples: Samples = Samples()
+    instrument: Instrument = Instrument()
+    measured: Measured = Measured()
+
+    def decisive(self) -> dict[str, Any]:
+        """What decides the bytes of a data set."""
+        return self.model_dump(mode="json", include={"samples", "instrument"})

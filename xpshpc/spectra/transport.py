@@ -1,0 +1,66 @@
+"""How far electrons travel in matter: inelastic and transport mean free paths."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xpshpc.spectra.elements import ATOMIC_NUMBERS, ELEMENTS
+from xpshpc.spectra.materials import Material
+from xpshpc.spectra.tables import read_table
+
+_REST_ENERGY_EV = 510998.9
+_A_PER_NM = 10.0
+_FIT_RANGE_EV = (80.0, 10_000.0)
+
+
+def inelastic_mean_free_path(material: Material, energy_eV: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inelastic mean free path in Å by the JTP formula; the material's arrays and the energies (eV) broadcast.
+
+    Source: Jablonski, Tanuma, Powell, Surf. Interface Anal. 55, 609 (2023), 10.1002/sia.7217.
+    """
+    density = material.density
+    electrons = material.valence_electrons * density / material.mass
+    plasmon_squared = 28.816**2 * electrons
+    beta = 0.0539 + 17.0 / (plasmon_squared + material.band_gap**2) ** 0.639 - 0.252 * density**-0.463
+    gamma = 0.115 * density**-0.253
+    c = 9.76 + 2.09 * electrons
+    d = 97.5 + 223.0 * electrons
+    ratio = energy_eV / _REST_ENERGY_EV
+    alpha_energy = energy_eV * (1.0 + 0.5 * ratio) / (1.0 + ratio) ** 2
+    inverse = 1.0 / energy_eV
+    bethe = beta * np.log(gamma * alpha_energy) - (c - d * inverse) * inverse
+    path: NDArray[np.float64] = _A_PER_NM * alpha_energy / (plasmon_squared * bethe)
+    return path
+
+
+@cache
+def _transport_coefficients() -> NDArray[np.float64]:
+    rows = {int(row["Z"]): row for row in read_table("transport_fit.csv")}
+    return np.array([[float(rows[ATOMIC_NUMBERS[symbol]][f"c{k}"]) for k in range(11)] for symbol in ELEMENTS])
+
+
+def transport_cross_section(element: int, energy_eV: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Transport cross-section (Å²) of an element (its place in ELEMENTS) for elastic scattering, 80–10 000 eV.
+
+    A Chebyshev fit to NIST SRD 64 (10.18434/T4NK50), worst error 1.6 %.
+    """
+    low, high = np.log(_FIT_RANGE_EV)
+    place = (2.0 * np.log(energy_eV) - low - high) / (high - low)
+    sigma: NDArray[np.float64] = np.exp(np.polynomial.chebyshev.chebval(place, _transport_coefficients()[element]))
+    return sigma
+
+
+def transport_mean_free_path(
+    elements: NDArray[np.intp], fractions: NDArray[np.float64], atoms_per_A3: float, energy_eV: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Transport mean free path (Å) in one mixture of `elements` and atomic `fractions`, both (k,): 1/Σ n σ_tr."""
+    total = sum(
+        fraction * transport_cross_section(int(element), energy_eV)
+        for element, fraction in zip(elements, fractions, strict=True)
+        if fraction > 0
+    )
+    path: NDArray[np.float64] = 1.0 / (atoms_per_A3 * np.asarray(total))
+    return path
