@@ -26,7 +26,8 @@ from xpshpc.spectra.transport import inelastic_mean_free_path, transport_mean_fr
 _BLOCK = 32
 _MARGIN_EV = 40.0
 _SIGMA_PER_FWHM = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
-_THINNEST_PATHS = 1e-9
+_THINNEST_A = 0.2
+"""Å; thinner films share their channels as this one does: they differ from it by less than can be seen."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,11 @@ class Simulator:
             self._overlayer_fractions[None, :],
             density=samples.overlayer_density_g_cm3,
         )
-        path = inelastic_mean_free_path(self._overlayer, np.maximum(self._energies, low - _MARGIN_EV)) * self._cosine
-        self._overlayer_path_A: NDArray[np.float64] = path
+        reachable = np.maximum(self._energies, low - _MARGIN_EV)
+        self._inverse_path: NDArray[np.float64] = 1.0 / (
+            inelastic_mean_free_path(self._overlayer, reachable) * self._cosine
+        )
+        self._references = np.linspace(self._inverse_path.min(), self._inverse_path.max(), 3)
 
     def expected_counts(self, batch: SampleBatch) -> NDArray[np.float64]:
         """Expected counts without noise, (n, channels), kinetic energy rising; the dose sets the strongest channel."""
@@ -124,25 +128,28 @@ class Simulator:
     def _scattered(self, batch: SampleBatch) -> NDArray[np.complex128]:
         """Transforms of the spectra that leave the surface, losses of all orders and resolution included.
 
-        The paths through the overlayer depend on the energy, a product in Fourier space cannot. So each line is shared
-        between two reference paths, the longest and the shortest, such that both its loss-free part and its whole are
-        exact; only the shape of its losses is interpolated.
+        The paths through the overlayer depend on the energy, a product in Fourier space cannot. So each channel is
+        shared between three reference paths such that what leaves without a loss, with one loss, and in all is exact;
+        only the shape of the later losses is interpolated.
         """
         count = len(batch)
         below = self._deposit(self.emit_below(batch), count)
         inside = self._deposit(self.emit_overlayer(batch), count)
         below *= self._damping
         inside *= self._damping
-        paths = batch.overlayer_A[:, None] / self._overlayer_path_A[None, :]
-        np.maximum(paths, _THINNEST_PATHS, out=paths)
-        short, long = paths.min(axis=1, keepdims=True), paths.max(axis=1, keepdims=True)
+        thickness = batch.overlayer_A[:, None]
+        share_below, share_inside = _shares(np.maximum(thickness, _THINNEST_A), self._inverse_path, self._references)
         total = np.zeros((count, len(self._missing)), dtype=np.complex128)
-        for near, far, path in ((short, long, short), (long, short, long)):
+        film = np.zeros_like(total)
+        for reference, inverse_path in enumerate(self._references):
+            path = thickness * inverse_path
             through = transmitted(self._missing, path)
-            share = _share(np.exp(-paths), np.exp(-near), np.exp(-far))
-            total += self._space.transform(below * share) * through / self._missing
-            share = _share(_loss_free(paths), _loss_free(near), _loss_free(far))
-            total += self._space.transform(inside * share) * (1.0 - through) / (path * self._missing)
+            total += self._space.transform(below * share_below[:, reference]) * through
+            np.maximum(path, _THINNEST_A * inverse_path, out=path)
+            film_through = through if (thickness >= _THINNEST_A).all() else transmitted(self._missing, path)
+            film += self._space.transform(inside * share_inside[:, reference]) * (1.0 - film_through) / path
+        total += film
+        total /= self._missing
         extra = np.sqrt(np.maximum(batch.analyser_fwhm_eV**2 - self._finest_fwhm**2, 0.0))
         if extra.any():
             total *= self._space.gaussians(extra * _SIGMA_PER_FWHM / self.instrument.channel_eV)
@@ -263,9 +270,27 @@ def _loss_free(paths: NDArray[np.float64]) -> NDArray[np.float64]:
     return share
 
 
-def _share(value: NDArray[np.float64], near: NDArray[np.float64], far: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The share s of `near` in value = s·near + (1 − s)·far; one half where both are the same."""
-    span = near - far
-    flat = np.abs(span) < 1e-12
-    share: NDArray[np.float64] = np.where(flat, 0.5, (value - far) / np.where(flat, 1.0, span))
-    return share
+def _shares(
+    thickness: NDArray[np.float64], inverse_path: NDArray[np.float64], references: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shares of every channel in the reference paths, for what lies below a film and for the film, (n, 3, length).
+
+    They solve Σ s_k f(x_k) = f(x) for f = 1 (all electrons), C_0(x) and C_1(x): the partial intensities without and
+    with one loss of what crosses x mean free paths (e^{-x}, x e^{-x}) or starts along them ((1 − e^{-x})/x, (1 − (1 +
+    x) e^{-x})/x).
+    """
+    paths, nodes = thickness * inverse_path, thickness * references
+    crossing, crossing_nodes = np.exp(-paths), np.exp(-nodes)
+
+    def solve(at_nodes: list[NDArray[np.float64]], wanted: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        shares: NDArray[np.float64] = np.linalg.inv(np.stack(at_nodes, axis=1)) @ np.stack(wanted, axis=1)
+        return shares
+
+    def starting(x: NDArray[np.float64], cross: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        none = -np.expm1(-x) / x
+        return [np.ones_like(x), none, none - cross]
+
+    below = solve(
+        [np.ones_like(nodes), crossing_nodes, nodes * crossing_nodes], [np.ones_like(paths), crossing, paths * crossing]
+    )
+    return below, solve(starting(nodes, crossing_nodes), starting(paths, crossing))

@@ -1,0 +1,71 @@
+"""Losses of all orders: the closed form against the sum it stands for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import gammainc
+
+from xpshpc.spectra.loss import LossSpace, tougaard_universal, transmitted
+
+CHANNEL, LENGTH = 1.0, 600
+
+
+@pytest.fixture
+def space() -> LossSpace:
+    return LossSpace(LENGTH)
+
+
+def orders(loss: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Σ C_n w^{*n} by plain convolution: what a sharp line at zero loss becomes."""
+    total, term = np.zeros(LENGTH), np.eye(1, LENGTH)[0]
+    for weight in weights:
+        total += weight * term
+        term = np.convolve(term, loss)[:LENGTH]
+    return total
+
+
+def line_after(space: LossSpace, factor: np.ndarray) -> np.ndarray:
+    line = np.eye(1, LENGTH)[0]
+    return space.invert(space.transform(line * space.damping) * factor) / space.damping
+
+
+def test_a_film_lets_through_what_the_sum_over_orders_says(space):
+    loss = tougaard_universal(LENGTH, CHANNEL)
+    x = 1.7
+    poisson = np.exp(-x) * np.cumprod(np.concatenate(([1.0], x / np.arange(1, 60))))
+    np.testing.assert_allclose(line_after(space, transmitted(space.missing(loss), x)), orders(loss, poisson), atol=1e-8)
+
+
+def test_a_film_emits_what_the_sum_over_orders_says(space):
+    """C_n of a film of x mean free paths is P(n + 1, x), the regularised gamma function."""
+    loss = tougaard_universal(LENGTH, CHANNEL)
+    x = 2.3
+    missing = space.missing(loss)
+    factor = (1.0 - transmitted(missing, x)) / missing
+    np.testing.assert_allclose(line_after(space, factor), orders(loss, gammainc(np.arange(1, 60), x)), atol=1e-8)
+
+
+def test_a_half_space_has_equal_partial_intensities(space):
+    loss = tougaard_universal(LENGTH, CHANNEL)
+    found = line_after(space, 1.0 / space.missing(loss))
+    np.testing.assert_allclose(found, orders(loss, np.ones(400)), atol=2e-7)
+
+
+def test_losses_and_what_is_left_add_up(space):
+    """All losses up to infinity sum to 1: what the grid leaves out is C/(C + T²) at its end."""
+    loss = tougaard_universal(LENGTH, CHANNEL)
+    end = (LENGTH - 0.5) * CHANNEL
+    assert loss.sum() == pytest.approx(1.0 - 1643.0 / (1643.0 + end**2), rel=1e-12)
+    assert CHANNEL * np.argmax(loss) == pytest.approx(np.sqrt(1643.0 / 3.0), abs=CHANNEL), "the maximum of T/(C+T²)²"
+
+
+def test_broadening_keeps_area_and_adds_variance(space):
+    line = np.zeros(LENGTH)
+    line[200] = 1.0
+    sigma = 3.7
+    broad = space.invert(space.transform(line * space.damping) * space.gaussians(np.array([sigma]))) / space.damping
+    place = np.arange(LENGTH)
+    assert broad.sum() == pytest.approx(1.0, abs=1e-6)
+    assert (broad * place).sum() == pytest.approx(200.0, abs=1e-4)
+    assert (broad[0, 150:250] * (place[150:250] - 200) ** 2).sum() == pytest.approx(sigma**2, rel=1e-4)
