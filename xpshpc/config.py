@@ -174,7 +174,7 @@ def validate_job(tables: Mapping[str, Any], *, where: str, folder: Path) -> JobF
     faults: list[str] = []
     engine = {key: value for key, value in tables.items() if key != domain.section}
     job = _validated(Job, engine, "", faults, extra_keys=[domain.section])
-    settings = _validated(domain.settings, tables[domain.section], domain.section, faults)
+    settings = _validated(domain.settings, tables[domain.section], domain.section, faults, folder=folder)
     if job is not None and job.generate.source not in domain.sources():
         faults.append(
             f"generate.source: unknown source {job.generate.source!r}{nearest(job.generate.source, domain.sources())}"
@@ -195,10 +195,16 @@ def validate_job(tables: Mapping[str, Any], *, where: str, folder: Path) -> JobF
 
 
 def _validated(
-    model: type[_Model], data: object, prefix: str, faults: list[str], extra_keys: Iterable[str] = ()
+    model: type[_Model],
+    data: object,
+    prefix: str,
+    faults: list[str],
+    *,
+    extra_keys: Iterable[str] = (),
+    folder: Path | None = None,
 ) -> _Model | None:
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, context={"folder": folder})
     except ValidationError as error:
         for fault in error.errors():
             keys = [str(key) for key in fault["loc"]]

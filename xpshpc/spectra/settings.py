@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from xpshpc.config import Section, nearest
 from xpshpc.spectra.elements import ELEMENTS
@@ -108,6 +110,20 @@ class Measured(Section):
     surveys: tuple[str, ...] = Field((), description="files or patterns, relative to the job file")
     unknown: str = Field("Cu2O", description="simulated in their place when no file is found")
     unknown_overlayer_A: NotNegative = 12.0
+
+    @field_validator("surveys")
+    @classmethod
+    def _from_the_job_file(cls, surveys: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        folder = (info.context or {}).get("folder")
+        return tuple(str(folder / pattern) for pattern in surveys) if folder else surveys
+
+    def files(self) -> list[Path]:
+        """The files that the patterns match, each once, in order."""
+        found: list[Path] = []
+        for pattern in self.surveys:
+            whole = Path(os.path.normpath(Path.cwd() / pattern))
+            found += sorted(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))
+        return list(dict.fromkeys(path.resolve() for path in found if path.is_file()))
 
 
 class SpectraSettings(Section):

@@ -1,0 +1,152 @@
+"""Commands of XPS itself: simulate one spectrum, analyze measured ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from xpshpc.cli import options, show
+from xpshpc.cli.answer import console, print_json
+from xpshpc.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from xpshpc.config import JobFile
+    from xpshpc.run_directory import RunDirectory
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds this room's commands to the program."""
+    for command in (simulate, analyze):
+        app.command()(command)
+
+
+def simulate(
+    sample: Annotated[str, typer.Argument(metavar="SAMPLE", help='A formula: "Cu2O", "Ca(OH)2", "Fe0.5Ni0.5".')],
+    overlayer: Annotated[float, typer.Option("--overlayer", metavar="Å", min=0, help="Carbon overlayer, Å.")] = 0.0,
+    density: Annotated[
+        float | None, typer.Option("--density", metavar="G/CM3", help="Else estimated from the atoms' volumes.")
+    ] = None,
+    job: Annotated[Path | None, typer.Option("--job", help="Take sample and instrument settings of a job.")] = None,
+    settings: options.Settings = None,
+    noise: Annotated[bool, typer.Option("--noise", help="With counting noise.")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the noise.")] = 0,
+    lines: Annotated[bool, typer.Option("--lines", help="Print every line inside the window.")] = False,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Write a figure: .png, .svg or .pdf.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Write the spectrum: .csv.")] = None,
+    as_json: options.AsJson = False,
+) -> int:
+    """Simulate the spectrum of one sample under a carbonaceous overlayer."""
+    from xpshpc.spectra.simulate import simulate_sample
+
+    if output is not None and output.suffix != ".csv":
+        raise UsageError(f"cannot write {output.suffix or 'a file without suffix'}", where=str(output), try_="x.csv")
+    simulated = simulate_sample(
+        sample,
+        _spectra_settings(job, settings),
+        overlayer_A=overlayer,
+        density_g_cm3=density,
+        noise_seed=seed if noise else None,
+    )
+    if output is not None:
+        simulated.write_csv(output)
+    if plot is not None:
+        simulated.plot(plot)
+    if as_json:
+        print_json(simulated.as_json())
+    else:
+        show.show_simulated(console(), simulated, every_line=lines, written=[p for p in (plot, output) if p])
+    return ExitCode.DONE
+
+
+def analyze(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Measured surveys: CSV, XY, VAMAS.")],
+    model: Annotated[Path, typer.Option("--model", metavar="RUN", help="A run, or its model.keras.")],
+    scale: Annotated[
+        str | None, typer.Option("--scale", metavar="kinetic|binding", help="Energy scale, where the file has none.")
+    ] = None,
+    photon_energy: Annotated[
+        float | None, typer.Option("--photon-energy", metavar="EV", help="Where the file does not say.")
+    ] = None,
+    charge_shift: Annotated[
+        float, typer.Option("--charge-shift", metavar="EV", help="Added to the binding energies.")
+    ] = 0.0,
+    raw: Annotated[bool, typer.Option("--raw", help="Do not divide by the transmission that a file gives.")] = False,
+    plots: Annotated[Path | None, typer.Option("--plots", metavar="DIR", help="Where figures are written.")] = None,
+    as_json: options.AsJson = False,
+) -> int:
+    """Composition (at.%) and overlayer thickness of measured surveys, by a trained network."""
+    from xpshpc.spectra.analyze import analyze as read_composition
+
+    chosen: dict[str, Literal["kinetic", "binding"]] = {"kinetic": "kinetic", "binding": "binding"}
+    if scale is not None and scale not in chosen:
+        raise UsageError(f"unknown scale {scale!r}", where="--scale", try_="--scale kinetic, or --scale binding")
+    answer = read_composition(
+        files,
+        model,
+        scale=chosen[scale] if scale else None,
+        photon_energy_eV=photon_energy,
+        charge_shift_eV=charge_shift,
+        divide_by_transmission=not raw,
+        plot_directory=plots,
+    ).as_json()
+    if as_json:
+        print_json(answer)
+    else:
+        show.show_analysis(console(), answer)
+    return ExitCode.DONE
+
+
+def analyze_job(run: RunDirectory, job_file: JobFile) -> dict[str, Any] | None:
+    """The last stage of a whole run: reads the job's measured surveys, or a simulated unknown where there are none.
+
+    Writes analyze/analysis.json and figures. Returns None for a job of another science.
+    """
+    from xpshpc.run_directory import write_atomically
+    from xpshpc.spectra.analyze import analyze as read_composition
+    from xpshpc.spectra.settings import SpectraSettings
+    from xpshpc.spectra.simulate import simulate_sample
+
+    settings = job_file.settings
+    if not isinstance(settings, SpectraSettings):
+        return None
+    files = settings.measured.files()
+    run.analyze.mkdir(parents=True, exist_ok=True)
+    if not files:
+        unknown = simulate_sample(
+            settings.measured.unknown,
+            settings,
+            overlayer_A=settings.measured.unknown_overlayer_A,
+            noise_seed=job_file.job.seed,
+        )
+        files = [run.analyze / "simulated-unknown.csv"]
+        unknown.write_csv(files[0])
+    answer = read_composition(files, run.path, plot_directory=run.analyze).as_json()
+    if not settings.measured.files():
+        for spectrum in answer["spectra"]:
+            told = f"simulated as {settings.measured.unknown} under {settings.measured.unknown_overlayer_A:g} Å"
+            spectrum["remarks"] = [*spectrum["remarks"], told]
+    write_atomically(run.analyze / "analysis.json", json.dumps(answer, indent=1, ensure_ascii=False).encode())
+    return answer
+
+
+def _spectra_settings(job: Path | None, settings: list[str] | None) -> Any:
+    """The [spectra] section of a job, or its defaults, with `--set spectra.…` applied."""
+    from xpshpc.config import read_job, validate_job
+    from xpshpc.spectra.settings import SpectraSettings
+
+    overrides = options.parse_settings(settings)
+    if job is not None:
+        found = read_job(job, overrides)
+    else:
+        from xpshpc.config import set_dotted
+
+        tables: dict[str, Any] = {"name": "one", "seed": 0, "generate": {"samples": 1}, "spectra": {}}
+        for key, value in overrides.items():
+            set_dotted(tables, key, value)
+        found = validate_job(tables, where="--set", folder=Path())
+    if not isinstance(found.settings, SpectraSettings):
+        raise UsageError("the job is not one of spectra", where=str(job))
+    return found.settings

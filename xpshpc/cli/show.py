@@ -1,0 +1,200 @@
+"""Answers as people read them: short tables, the figures that matter first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xpshpc.report.quantities import write_count, write_duration, write_percent, write_rate, write_size, write_value
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from xpshpc.cluster.check import Check
+    from xpshpc.report.status import Status
+    from xpshpc.spectra.simulate import SimulatedSpectrum
+
+_STRONGEST = 12
+
+
+def show_run(console: Console, answer: Mapping[str, Any]) -> None:
+    """The whole run in a few lines, the report's place last."""
+    show_generated(console, answer)
+    show_trained(console, answer["train"])
+    show_scores(console, answer["evaluate"])
+    if answer["analyze"]:
+        show_analysis(console, answer["analyze"])
+    console.print(f"\nreport    {answer['report']}   ({write_duration(answer['wall_s'])} in all)")
+
+
+def show_generated(console: Console, answer: Mapping[str, Any]) -> None:
+    """Counts and rate of a data set."""
+    left_out = f", {write_count(answer['quarantined'])} in quarantine" if answer["quarantined"] else ""
+    rate = f" at {write_rate(answer['spectra_per_s'])} spectra/s" if answer["made"] else ", all there before"
+    console.print(
+        f"data      {write_count(answer['committed'])} of {write_count(answer['planned'])} spectra{left_out}{rate}"
+    )
+
+
+def show_trained(console: Console, answer: Mapping[str, Any]) -> None:
+    """What training reached."""
+    validation = answer["validation"]
+    console.print(
+        f"network   {answer['epochs']} epochs on {answer['ranks']} ranks, validation accuracy "
+        f"{write_percent(validation.get('accuracy'))}, RMSE {write_value(validation.get('rmse'))}   {answer['model']}"
+    )
+
+
+def show_scores(console: Console, answer: Mapping[str, Any]) -> None:
+    """Scores on held-out samples."""
+    console.print(
+        f"held out  accuracy {write_percent(answer['accuracy'])}, RMSE {write_value(answer['rmse'])}, overlayer "
+        f"±{write_value(answer['thickness_mae_A'])} Å on {write_count(answer['samples'])} spectra"
+    )
+    frechet = answer.get("frechet")
+    if frechet:
+        baseline = frechet.get("split_half_baseline")
+        told = f" (two halves of the training set: {write_value(baseline)})" if baseline is not None else ""
+        console.print(
+            f"Fréchet   {write_value(frechet['value'])}{told}, N = {write_count(frechet['n_a'])} and "
+            f"{write_count(frechet['n_b'])}"
+        )
+
+
+def show_analysis(console: Console, answer: Mapping[str, Any]) -> None:
+    """Composition of measured spectra."""
+    for spectrum in answer["spectra"]:
+        parts = ", ".join(f"{symbol} {share:.1f}" for symbol, share in spectrum["composition_at_percent"].items())
+        rest = spectrum.get("rest_at_percent") or 0.0
+        more = f", others {rest:.1f}" if rest >= 0.05 else ""
+        console.print(f"\n{Path(spectrum['file']).name}  {spectrum['name']}")
+        console.print(f"  at.%       {parts}{more}")
+        console.print(f"  overlayer  {spectrum['overlayer_A']:.1f} Å")
+        for remark in spectrum["remarks"]:
+            console.print(f"  note       {remark}")
+        if spectrum.get("plot"):
+            console.print(f"  figure     {spectrum['plot']}")
+
+
+def show_report(console: Console, answer: Mapping[str, Any]) -> None:
+    """Where the report is."""
+    console.print(f"report    {answer['report']}")
+
+
+def show_plan(console: Console, answer: Mapping[str, Any]) -> None:
+    """What --dry-run found."""
+    split = answer["split"]
+    console.print(f"run       {answer['directory']}   data hash {answer['data_hash'][:16]}")
+    console.print(
+        f"data      {write_count(answer['planned'])} samples in {write_count(answer['shards'])} shards, "
+        f"{write_size(answer['uncompressed_bytes'])} before compression, by {answer['workers']} workers"
+    )
+    console.print(
+        f"shards    {split['training']} to train, {split['validation']} to validate, {split['held_out']} held out"
+    )
+    console.print(f"network   {answer['network']}, {answer['epochs']} epochs on {answer['ranks']} ranks")
+    console.print("nothing was done (--dry-run)")
+
+
+def show_simulated(
+    console: Console, simulated: SimulatedSpectrum, *, every_line: bool, written: Sequence[Path]
+) -> None:
+    """The lines of a simulated spectrum."""
+    from rich.table import Table
+
+    shares = ", ".join(f"{symbol} {100 * share:.1f}" for symbol, share in simulated.fractions.items())
+    console.print(f"{simulated.sample}: {shares} at.%, overlayer {simulated.overlayer_A:g} Å")
+    for remark in simulated.remarks:
+        console.print(f"note: {remark}")
+    table = Table(box=None, header_style="bold")
+    for title in ("line", "layer", "KE eV", "BE eV", "σ barn", "β", "λ Å", "λtr Å", "intensity"):
+        table.add_column(title, justify="left" if title in ("line", "layer") else "right")
+    strongest = simulated.lines[0].intensity if simulated.lines else 1.0
+    for line in simulated.lines if every_line else simulated.lines[:_STRONGEST]:
+        table.add_row(
+            f"{line.element} {line.orbital}",
+            line.layer,
+            f"{line.kinetic_energy_eV:.1f}",
+            f"{line.binding_energy_eV:.1f}",
+            f"{line.cross_section_barn:.0f}",
+            f"{line.asymmetry:.2f}",
+            f"{line.imfp_A:.1f}",
+            f"{line.transport_mfp_A:.1f}",
+            f"{line.intensity / strongest:.4f}",
+        )
+    console.print(table)
+    hidden = len(simulated.lines) - _STRONGEST
+    if hidden > 0 and not every_line:
+        console.print(f"and {hidden} weaker lines (--lines shows them)")
+    for path in written:
+        console.print(f"wrote {path}")
+
+
+def show_status(console: Console, status: Status) -> None:
+    """State of a run, one fact a line."""
+    for name, text in _status_facts(status):
+        console.print(f"{name:<12}{text}")
+
+
+def _status_facts(status: Status) -> Iterable[tuple[str, str]]:
+    answer = status.as_json()
+    for name, value in answer.items():
+        if value is None or value == [] or value == {}:
+            continue
+        if isinstance(value, Mapping):
+            yield name, ", ".join(f"{key} {_short(item)}" for key, item in value.items() if item is not None)
+        elif isinstance(value, list):
+            for item in value:
+                yield name, _short(item)
+        else:
+            yield name, _short(value)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no"}.get(value, "-")
+    if isinstance(value, int):
+        return write_count(value)
+    if isinstance(value, float):
+        return write_value(value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={_short(item)}" for key, item in value.items())
+    return str(value)
+
+
+def show_verified(console: Console, answer: Mapping[str, Any], run: Path) -> None:
+    """What `verify` found."""
+    for bad in answer["bad"]:
+        sample = f", sample {bad['sample']}" if bad["sample"] is not None else ""
+        shard = f"shard {bad['shard']}" if bad["shard"] is not None else "store"
+        console.print(f"{shard}{sample}: {bad['why']}")
+    if answer["ok"]:
+        console.print(
+            f"every byte as recorded: {write_count(answer['samples'])} samples in "
+            f"{write_count(answer['shards'])} shards"
+        )
+    elif answer["repaired"]:
+        console.print(f"forgotten: shards {', '.join(map(str, answer['repaired']))}; xpshpc generate {run} makes them")
+    else:
+        console.print(f"try: xpshpc verify {run} --repair, then xpshpc generate {run}")
+
+
+def show_fid(console: Console, answer: Mapping[str, Any]) -> None:
+    """A Fréchet distance with what is needed to judge it."""
+    console.print(f"Fréchet distance  {write_value(answer['fid'], 6)}")
+    console.print(f"samples           {write_count(answer['n_a'])} and {write_count(answer['n_b'])}")
+    baseline = answer.get("split_half_baseline")
+    if baseline is not None:
+        console.print(f"split-half of A   {write_value(baseline, 6)}")
+    console.print(f"extractor         {answer['extractor']}")
+    console.print(f"method            {answer['method']}, {answer['ranks']} rank(s)")
+
+
+def show_check(console: Console, check: Check) -> None:
+    """One line of the doctor, and the cure below it."""
+    colour = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}.get(str(check.state), "white")
+    console.print(f"[{colour}]{check.state!s:<8}[/{colour}] {check.name:<22} ", end="")
+    console.print(check.found, markup=False)
+    if check.cure:
+        console.print(f"         {'':<22} try: {check.cure}", markup=False)
