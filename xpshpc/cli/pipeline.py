@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xpshpc.cluster.profile import Profile
     from xpshpc.config import JobFile
     from xpshpc.events import Listener
-    from xpshpc.generate import GenerateResult
+    from xpshpc.generate.generate import GenerateResult
     from xpshpc.run_directory import RunDirectory
 
 
@@ -186,7 +186,7 @@ def _progress(as_json: bool) -> Any:
 
 
 def _generate(call: Call, listen: Listener) -> GenerateResult:
-    from xpshpc.generate import generate as make
+    from xpshpc.generate.generate import generate as make
 
     return make(call.job_file, call.run, workers=call.workers, on_event=listen)
 

@@ -47,7 +47,7 @@ class SimulatedSpectrum:
         """Writes the spectrum as a table that `read_measured` reads back."""
         rows = zip(self.kinetic_energy_eV.tolist(), self.intensity.tolist(), strict=True)
         head = f"# simulated {self.sample}, overlayer {self.overlayer_A:g} Å, hv={self.source.photon_energy_eV}\n"
-        text = head + "kinetic_energy_eV,counts\n" + "".join(f"{energy:.6g},{counts:.8g}\n" for energy, counts in rows)
+        text = head + "kinetic_energy_eV,counts\n" + "".join(f"{energy:.8g},{counts:.8g}\n" for energy, counts in rows)
         write_atomically(path, text.encode())
 
     def plot(self, path: Path) -> None:

@@ -1,0 +1,58 @@
+"""Networks for spectra, by name: one file each, with its sizes as parameters.
+
+A network takes (n, channels) in [0, 1] and answers a dict: `composition`, (n, elements), sums to 1, and
+`overlayer_thickness`, (n,), in Å. Its layer `features` holds what it makes of a spectrum before it answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from xpshpc.config import known_keys, nearest
+from xpshpc.errors import UsageError
+
+NETWORKS = ("vanilla_cnn",)
+"""The known names. Each is a module here with a pydantic model `Parameters` and a function `build`."""
+
+
+def check_network(name: str, parameters: Mapping[str, Any], channels: int) -> BaseModel:
+    """The validated parameters of a network for spectra of so many channels; TensorFlow is not needed for it.
+
+    Raises UsageError for an unknown network or parameter, or a network that does not fit the channels.
+    """
+    if name not in NETWORKS:
+        raise UsageError(f"unknown network {name!r}{nearest(name, NETWORKS)}", where="train.network")
+    model: type[BaseModel] = _module(name).Parameters
+    try:
+        checked = model.model_validate(dict(parameters))
+    except ValidationError as error:
+        raise UsageError("; ".join(_faults(error, model)), where=f"train.parameters of {name}") from None
+    _module(name).check_fit(checked, channels)
+    return checked
+
+
+def build_network(
+    name: str, parameters: Mapping[str, Any], *, channels: int, elements: int, thickness_scale_A: float, seed: int
+) -> Any:
+    """A fresh `keras.Model`, its first weights decided by `seed`. Raises what `check_network` raises."""
+    checked = check_network(name, parameters, channels)
+    return _module(name).build(checked, channels, elements, thickness_scale_A, seed)
+
+
+def _module(name: str) -> Any:
+    return import_module(f"{__name__}.{name}")
+
+
+def _faults(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    faults = []
+    for fault in error.errors():
+        key = ".".join(map(str, fault["loc"]))
+        if fault["type"] == "extra_forbidden":
+            faults.append(f"{key}: unknown parameter{nearest(key, known_keys(model, []))}")
+        else:
+            faults.append(f"{key}: {fault['msg']}" if key else fault["msg"])
+    return faults

@@ -1,0 +1,202 @@
+"""Measured surveys in, compositions out: every file is read and checked before the network is loaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xpshpc.errors import UsageError
+from xpshpc.spectra.line_marks import choose_marks
+from xpshpc.spectra.lines import line_table
+from xpshpc.spectra.measured import MeasuredSpectrum, bring_to_axis, describe_extension, read_measured
+from xpshpc.spectra.measured.scale import Scale
+from xpshpc.spectra.measured.spectrum import shift_binding_energy
+from xpshpc.spectra.model_card import TRAIN_FIRST, ModelCard, find_model
+from xpshpc.spectra.problem import normalise
+from xpshpc.spectra.sources import xray_sources
+from xpshpc.spectra.spectrum_plot import plot_spectrum
+
+LISTED_AT_PERCENT = 0.1
+MARKED_AT_PERCENT = 1.0
+SAME_SOURCE_eV = 1.0
+"""Photon energies that differ by less are the same anode's line, quoted differently."""
+
+
+@dataclass(frozen=True)
+class SpectrumAnalysis:
+    """What a network says of one measured spectrum.
+
+    `composition_at_percent` holds the elements of 0.1 at.% and more, the largest first; `rest_at_percent` is the sum of
+    all others. `overlayer_A` is the thickness of the carbonaceous overlayer in Å. `remarks` say what was assumed.
+    """
+
+    file: Path
+    name: str
+    composition_at_percent: Mapping[str, float]
+    rest_at_percent: float
+    overlayer_A: float
+    remarks: tuple[str, ...] = ()
+    plot: Path | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "file": str(self.file),
+            "name": self.name,
+            "composition_at_percent": dict(self.composition_at_percent),
+            "rest_at_percent": self.rest_at_percent,
+            "overlayer_A": self.overlayer_A,
+            "remarks": list(self.remarks),
+            "plot": None if self.plot is None else str(self.plot),
+        }
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The answers of one network for all spectra of some files, in the files' order."""
+
+    model: Path
+    spectra: tuple[SpectrumAnalysis, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"model": str(self.model), "spectra": [one.as_json() for one in self.spectra]}
+
+
+def analyze(
+    files: Sequence[Path],
+    model: Path,
+    *,
+    scale: Scale | None = None,
+    photon_energy_eV: float | None = None,
+    charge_shift_eV: float = 0.0,
+    divide_by_transmission: bool = True,
+    plot_directory: Path | None = None,
+    plot_suffix: str = ".svg",
+) -> Analysis:
+    """Reads measured files and asks a trained network for composition and overlayer thickness.
+
+    `model` is a run directory or a `model.keras`. `scale` and `photon_energy_eV` win over what the files say;
+    `charge_shift_eV` is added to the binding energies. With a `plot_directory`, a figure of each spectrum is written
+    there. Raises UsageError, before anything is computed, for a file that is no spectrum, does not cover the network's
+    axis or was measured with another source, and for a model that is missing or does not fit its card.
+    """
+    if not files:
+        raise UsageError("no measured file is given", where="analyze", try_="xpshpc analyze survey.vms --model RUN")
+    if not np.isfinite(charge_shift_eV) or abs(charge_shift_eV) > 100:
+        raise UsageError(
+            f"{charge_shift_eV:g} eV is no charge shift", where="--charge-shift", try_="--charge-shift 3.2"
+        )
+    card = find_model(model)
+    spectra: list[MeasuredSpectrum] = []
+    rows: list[NDArray[np.float64]] = []
+    for file in files:
+        for spectrum in read_measured(file, scale=scale, photon_energy_eV=photon_energy_eV):
+            fitted = _fit_to_source(shift_binding_energy(spectrum, charge_shift_eV), card)
+            rows.append(bring_to_axis(fitted, card.kinetic_energy_eV, divide_by_transmission=divide_by_transmission))
+            extension = describe_extension(fitted, card.kinetic_energy_eV)
+            spectra.append(replace(fitted, remarks=(*fitted.remarks, *([extension] if extension else []))))
+    compositions, overlayers = _ask_network(card, np.stack(rows))
+    answers = [
+        _describe(spectrum, card, composition, float(overlayer))
+        for spectrum, composition, overlayer in zip(spectra, compositions, overlayers, strict=True)
+    ]
+    if plot_directory is not None:
+        names = _plot_names(answers, plot_suffix)
+        answers = [
+            _plot(answer, plot_directory / name, card, row)
+            for answer, name, row in zip(answers, names, rows, strict=True)
+        ]
+    return Analysis(card.model, tuple(answers))
+
+
+def _fit_to_source(spectrum: MeasuredSpectrum, card: ModelCard) -> MeasuredSpectrum:
+    """Refuses a spectrum of another source: against the photoelectrons its Auger lines stand elsewhere."""
+    measured = spectrum.photon_energy_eV
+    if measured is None:
+        remark = f"photon energy not stated; taken as the network's, {card.photon_energy_eV:g} eV"
+        return replace(spectrum, remarks=(*spectrum.remarks, remark))
+    if abs(measured - card.photon_energy_eV) > SAME_SOURCE_eV:
+        raise UsageError(
+            f"measured with {measured:g} eV photons, but the network learned spectra of {card.photon_energy_eV:g} eV",
+            where=f"{spectrum.file} ({spectrum.name})",
+            try_=f"a model trained for {measured:g} eV, or --photon-energy if the file is mistaken",
+        )
+    return spectrum
+
+
+def _ask_network(card: ModelCard, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Composition (n, elements) and overlayer thickness (n,) in Å by the network."""
+    import keras
+
+    try:
+        network = keras.models.load_model(card.model, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UsageError(f"the model cannot be loaded: {reason}", where=str(card.model), try_=TRAIN_FIRST) from None
+    expected = network.input_shape[1:]
+    if expected != rows.shape[1:]:
+        raise UsageError(
+            f"the network reads {expected} channels, its card's axis has {rows.shape[1:]}",
+            where=str(card.model),
+            try_=TRAIN_FIRST,
+        )
+    answer = network.predict(normalise(rows), verbose=0)
+    composition = np.asarray(answer["composition"], dtype=np.float64)
+    if composition.shape[1] != len(card.elements):
+        raise UsageError(
+            f"the network names {composition.shape[1]} elements, its card {len(card.elements)}",
+            where=str(card.model),
+            try_=TRAIN_FIRST,
+        )
+    return composition, np.asarray(answer["overlayer_thickness"], dtype=np.float64).reshape(len(rows))
+
+
+def _describe(
+    spectrum: MeasuredSpectrum, card: ModelCard, composition: NDArray[np.float64], overlayer_A: float
+) -> SpectrumAnalysis:
+    percent = 100 * composition / composition.sum()
+    order = np.argsort(-percent, kind="stable")
+    listed = {card.elements[i]: round(float(percent[i]), 2) for i in order if percent[i] >= LISTED_AT_PERCENT}
+    rest = float(percent[percent < LISTED_AT_PERCENT].sum())
+    return SpectrumAnalysis(
+        spectrum.file, spectrum.name, listed, round(rest, 2), round(overlayer_A, 2), spectrum.remarks
+    )
+
+
+def _plot_names(answers: Sequence[SpectrumAnalysis], suffix: str) -> list[str]:
+    """A file name for each figure, all different, with nothing in it that a file system could take amiss."""
+    names: list[str] = []
+    for answer in answers:
+        parts = dict.fromkeys([answer.file.stem, answer.name])
+        stem = re.sub(r"[^\w.-]+", "_", " ".join(parts)).strip("._")[:100] or "spectrum"
+        number = 1
+        while (name := f"{stem}{suffix}" if number == 1 else f"{stem}_{number}{suffix}") in names:
+            number += 1
+        names.append(name)
+    return names
+
+
+def _plot(answer: SpectrumAnalysis, path: Path, card: ModelCard, row: NDArray[np.float64]) -> SpectrumAnalysis:
+    axis = card.kinetic_energy_eV
+    found = {e: share for e, share in answer.composition_at_percent.items() if share >= MARKED_AT_PERCENT}
+    sources = [
+        one for one in xray_sources().values() if abs(one.photon_energy_eV - card.photon_energy_eV) < SAME_SOURCE_eV
+    ]
+    marks = choose_marks(line_table(sources[0].name), list(found), float(axis[0]), float(axis[-1])) if sources else []
+    plot_spectrum(
+        path,
+        axis,
+        row,
+        card.photon_energy_eV,
+        marks,
+        title=answer.name,
+        subtitle=f"{answer.file.name}: elements of {MARKED_AT_PERCENT:g} at.% and more; "
+        f"overlayer {answer.overlayer_A:.1f} Å",
+        legend={element: f"{element} {share:.1f} at.%" for element, share in found.items()},
+    )
+    return replace(answer, plot=path)
