@@ -43,7 +43,7 @@ def verify(
     """Read the whole store again and check every hash against its record; names damaged shards and samples."""
     from xpshpc.report.progress import TerminalProgress
     from xpshpc.run_directory import open_run
-    from xpshpc.store.verify import repair as forget
+    from xpshpc.store.repair import repair as forget
     from xpshpc.store.verify import verify as check
 
     found, job_file = open_run(run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,34 +133,39 @@ def show_simulated(
 
 def show_status(console: Console, status: Status) -> None:
     """State of a run, one fact a line."""
-    for name, text in _status_facts(status):
-        console.print(f"{name:<12}{text}")
+    owner = f", {status.owner}" if status.owner else ""
+    console.print(f"run       {status.run}: {status.stage}, {'working' if status.working else 'nobody at work'}{owner}")
+    left_out = f", {write_count(status.quarantined)} in quarantine" if status.quarantined else ""
+    console.print(
+        f"data      {write_count(status.committed)} of {write_count(status.planned)} spectra{left_out}, "
+        f"{write_count(status.pending)} to do"
+    )
+    console.print(
+        f"shards    {status.shards_committed} of {status.shards} committed, {status.shards_running} running, "
+        f"{status.shards_pending} to do; {status.failed_attempts} failed attempts"
+    )
+    console.print(f"cost      {status.core_hours:.3f} core-hours, {write_size(status.bytes)}")
+    if status.rate is not None:
+        left = f", {write_duration(status.time_left_s)} left" if status.time_left_s is not None else ""
+        console.print(f"rate      {write_rate(status.rate)} spectra/s{left}")
+    for title, facts in (("training", status.training), ("held out", status.evaluation)):
+        if facts:
+            told = ", ".join(f"{name} {_short(value)}" for name, value in facts.items() if _is_short(value))
+            console.print(f"{title:<9} {told}")
+    for error in status.errors:
+        console.print(f"error     {error}", markup=False)
 
 
-def _status_facts(status: Status) -> Iterable[tuple[str, str]]:
-    answer = status.as_json()
-    for name, value in answer.items():
-        if value is None or value == [] or value == {}:
-            continue
-        if isinstance(value, Mapping):
-            yield name, ", ".join(f"{key} {_short(item)}" for key, item in value.items() if item is not None)
-        elif isinstance(value, list):
-            for item in value:
-                yield name, _short(item)
-        else:
-            yield name, _short(value)
+def _is_short(value: Any) -> bool:
+    return isinstance(value, int | float | str)
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no"}.get(value, "-")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, int):
         return write_count(value)
-    if isinstance(value, float):
-        return write_value(value)
-    if isinstance(value, Mapping):
-        return " ".join(f"{key}={_short(item)}" for key, item in value.items())
-    return str(value)
+    return write_value(value) if isinstance(value, float) else str(value)
 
 
 def show_verified(console: Console, answer: Mapping[str, Any], run: Path) -> None:
