@@ -27,8 +27,10 @@ class Problem(Protocol):
     ranks give what one rank would have found.
     """
 
-    reads: tuple[str, ...]
-    """Names of the store's arrays that `features` and `targets` need."""
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the store's arrays that `features` and `targets` need."""
+        ...
 
     def features(self, rows: Arrays) -> NDArray[np.float32]:
         """Network input of stored samples, shape (n, …)."""

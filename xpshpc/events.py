@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -53,7 +54,7 @@ class EventLog:
     """Appends events to one JSONL file (one writer a file) and passes them to listeners.
 
     Each line carries `time`, seconds since the epoch. A line is one `write` call, so a killed writer tears at most the
-    last line, which `read_events` leaves out.
+    last line, which `read_events` leaves out. What a full disk does not take is kept and written with a later event.
     """
 
     def __init__(self, path: Path, *listeners: Listener, clock: Callable[[], float] = time.time) -> None:
@@ -63,14 +64,25 @@ class EventLog:
             os.write(self._file, b"\n")
         self._listeners = listeners
         self._clock = clock
+        self._unwritten = b""
 
     def emit(self, event: Event) -> None:
         line = json.dumps({"time": round(self._clock(), 3), **event.as_json()}, separators=(",", ":"))
-        os.write(self._file, line.encode() + b"\n")
+        self._unwritten += line.encode() + b"\n"
+        self._write()
         for listener in self._listeners:
             listener(event)
 
+    def _write(self) -> None:
+        try:
+            self._unwritten = self._unwritten[os.write(self._file, self._unwritten) :]
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+
     def close(self) -> None:
+        if self._unwritten:
+            self._write()
         os.close(self._file)
 
     def __enter__(self) -> EventLog:

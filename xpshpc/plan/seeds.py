@@ -61,7 +61,7 @@ class Streams:
 
     def uniform(self, indices: NDArray[np.int64], purpose: int, draws: int) -> NDArray[np.float64]:
         """Uniform numbers inside (0, 1), shape (len(indices), draws)."""
-        return (self.words(indices, purpose, draws) + 0.5) * 2.0**-32
+        return np.asarray((self.words(indices, purpose, draws) + 0.5) * 2.0**-32, dtype=np.float64)
 
     def normal(self, indices: NDArray[np.int64], purpose: int, draws: int) -> NDArray[np.float32]:
         """Standard normal deviates (Box–Muller, up to 6.7 standard deviations), shape (len(indices), draws)."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +49,9 @@ class SampleBatch:
         return len(self.index)
 
     def __getitem__(self, rows: slice) -> SampleBatch:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return SampleBatch(**{name: v[rows] if isinstance(v, np.ndarray) else v for name, v in values.items()})
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        chosen: dict[str, Any] = {name: value[rows] for name, value in values.items() if isinstance(value, np.ndarray)}
+        return replace(self, **chosen)
 
     def composition(self) -> NDArray[np.float32]:
         """Atomic fractions over ELEMENTS, (n, 80)."""

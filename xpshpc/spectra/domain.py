@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel
 
 from xpshpc.config import nearest
@@ -44,9 +43,8 @@ class SpectraDomain:
         from xpshpc.spectra.sources import xray_sources
 
         instrument, samples = _own(settings).instrument, _own(settings).samples
-        axis = instrument.window_eV[0] + instrument.channel_eV * np.arange(instrument.channels)
         photon = xray_sources()[instrument.source].photon_energy_eV
-        return XpsProblem(axis, ELEMENTS, photon, max(0.25 * samples.overlayer_A[1], 1.0))
+        return XpsProblem(instrument.energy_axis(), ELEMENTS, photon, max(0.25 * samples.overlayer_A[1], 1.0))
 
     def panels(
         self, settings: BaseModel, rows: Arrays, truth: Arrays, answer: Arrays, metrics: Mapping[str, Any]

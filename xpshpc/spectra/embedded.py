@@ -65,9 +65,8 @@ class EmbeddedSource:
 
     def attributes(self) -> dict[str, Any]:
         instrument = self._settings.instrument
-        low, _ = instrument.window_eV
         return {
-            "kinetic_energy_eV": (low + instrument.channel_eV * np.arange(instrument.channels)).tolist(),
+            "kinetic_energy_eV": instrument.energy_axis().tolist(),
             "photon_energy_eV": xray_sources()[instrument.source].photon_energy_eV,
             "elements": list(ELEMENTS),
             "device": list(DEVICE),
@@ -119,7 +118,9 @@ def stored_batch(arrays: dict[str, NDArray[Any]], indices: NDArray[np.int64]) ->
     fractions = np.where(used, np.take_along_axis(arrays["composition"], places, axis=1), 0.0).astype(np.float64)
     most = elements.shape[1]
     shifts = arrays["shifts"].astype(np.float64)
-    device = {name: arrays["device"][:, column].astype(np.float64) for column, name in enumerate(DEVICE)}
+    device: dict[str, Any] = {
+        name: arrays["device"][:, column].astype(np.float64) for column, name in enumerate(DEVICE)
+    }
     return SampleBatch(
         index=indices,
         elements=places,

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from xpshpc.config import Section, nearest
@@ -102,6 +104,10 @@ class Instrument(Section):
     def channel_eV(self) -> float:
         """Width of a channel."""
         return (self.window_eV[1] - self.window_eV[0]) / self.channels
+
+    def energy_axis(self) -> NDArray[np.float64]:
+        """Kinetic energies of the channels in eV, (channels,)."""
+        return self.window_eV[0] + self.channel_eV * np.arange(self.channels, dtype=np.float64)
 
 
 class Measured(Section):

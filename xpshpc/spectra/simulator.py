@@ -73,7 +73,7 @@ class Simulator:
         from scipy.fft import next_fast_len
 
         self.instrument = instrument
-        self.kinetic_energy_eV: NDArray[np.float64] = low + channel * np.arange(instrument.channels)
+        self.kinetic_energy_eV = instrument.energy_axis()
         self.table: LineTable = line_table(instrument.source).within(low - _MARGIN_EV, source.photon_energy_eV)
         self._space = LossSpace(next_fast_len(instrument.channels + above, real=True))
         length = self._space.length
@@ -112,12 +112,11 @@ class Simulator:
         return spectra
 
     def _expected(self, batch: SampleBatch) -> NDArray[np.float64]:
-        spectra = self._space.invert(self._scattered(batch))[:, self._seen]
-        spectra /= self._damping[self._seen]
-        spectra = spectra[:, ::-1]
-        np.maximum(spectra, 0.0, out=spectra)
+        falling = self._space.invert(self._scattered(batch))[:, self._seen]
+        falling /= self._damping[self._seen]
         energy = np.log(self.kinetic_energy_eV / self.kinetic_energy_eV[-1])
-        spectra = spectra * np.exp(-batch.transmission_exponent[:, None] * energy)
+        transmission: NDArray[np.float64] = np.exp(-batch.transmission_exponent[:, None] * energy)
+        spectra = np.maximum(falling[:, ::-1], 0.0) * transmission
         strongest = spectra.max(axis=1, keepdims=True)
         dark = batch.detector_background[:, None]
         spectra *= (1.0 - dark) / np.where(strongest > 0.0, strongest, 1.0)

@@ -1,0 +1,1 @@
+"""The data set on the disk: layout, commit protocol, manifest, reading and verification."""

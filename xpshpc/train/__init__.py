@@ -1,0 +1,1 @@
+"""Networks learned from stored samples by ranks that reduce their gradients."""

@@ -1,0 +1,227 @@
+"""Is this machine able to do it? Each check tries the real thing, and says what to type where it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from xpshpc.cluster.check import Check, State
+from xpshpc.cluster.command import ask
+from xpshpc.cluster.filesystem import examine_folder
+from xpshpc.cluster.machine import usable_cores, usable_memory
+from xpshpc.cluster.pins import guarded_packages, mismatches, project_pins
+from xpshpc.cluster.profile import Profile, read_profile, resolve_ranks, resolve_workers
+from xpshpc.errors import ExitCode, XpshpcError
+
+SETUP = "cluster/setup.sh"
+IMPORT_TIMEOUT_S = 180
+GANG_TIMEOUT_S = 240
+QUERY_TIMEOUT_S = 20
+ENOUGH_OPEN_FILES = 1024
+BYTES_A_WORKER = 10**9
+BYTES_A_RANK = 2 * 10**9
+SLURM_QUESTIONS = (
+    ("sinfo", "--version"),
+    ("sinfo", "--noheader", "--format=%R"),
+    ("squeue", "--noheader", "--format=%i"),
+)
+
+
+def examine(run_directory: Path, *, profile: Profile | None = None, quick: bool = False) -> Iterator[Check]:
+    """Checks this machine for a run in `run_directory` as `profile` would run it (by default: the one named local).
+
+    Yields each check as soon as it is done. `quick` leaves out those that start TensorFlow or ranks (half a minute).
+    Nothing is left on the disk, and no process.
+    """
+    profile = profile or read_profile()
+    yield check_python()
+    yield check_packages(project_pins())
+    yield from check_stack(skip=quick)
+    yield from check_ranks(profile, skip=quick)
+    yield examine_folder("run directory", run_directory)
+    scratch = profile.scratch_folder()
+    if scratch is not None:
+        yield examine_folder("scratch", scratch)
+    yield check_open_files()
+    yield check_size(profile)
+    yield check_slurm()
+
+
+def exit_code(checks: Iterable[Check]) -> ExitCode:
+    """What `xpshpc doctor` tells the shell: warnings are no failure."""
+    return ExitCode.ENVIRONMENT if any(check.state is State.FAILED for check in checks) else ExitCode.DONE
+
+
+def check_python() -> Check:
+    """The interpreter's version, and whether it is the environment's own."""
+    found = f"{platform.python_version()}, {sys.executable}"
+    if sys.version_info[:2] != (3, 11):
+        return Check("python", State.FAILED, found, f"{SETUP} --python python3.11")
+    return Check("python", State.OK, found)
+
+
+def check_packages(pins: Mapping[str, str]) -> Check:
+    """The versions of all packages that are asked for directly, or that break TensorFlow, against their pins."""
+    packages = [package for package in guarded_packages() if package in pins]
+    wrong = mismatches(packages, pins)
+    if wrong:
+        return Check("packages", State.FAILED, ", ".join(map(str, wrong)), SETUP)
+    return Check("packages", State.OK, f"{len(packages)} in their pinned versions")
+
+
+def check_stack(*, skip: bool = False) -> Iterator[Check]:
+    """Imports TensorFlow, Keras and Horovod in a process of their own, and looks at how Horovod was built."""
+    if skip:
+        yield from (
+            Check(name, State.SKIPPED, "not imported in a quick examination") for name in ("tensorflow", "horovod")
+        )
+        return
+    answer = ask(
+        [sys.executable, "-m", "xpshpc.cluster.stack"],
+        timeout_s=IMPORT_TIMEOUT_S,
+        environment={"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
+    )
+    lines = [line for line in answer.output.splitlines() if line.startswith('{"library"')]
+    told = {facts["library"]: facts for facts in map(json.loads, lines)}
+    yield judge_tensorflow(told.get("tensorflow"), answer.last_words())
+    if "tensorflow" in told:
+        yield judge_horovod(told.get("horovod"), told["tensorflow"]["version"], answer.last_words())
+    else:
+        yield Check("horovod", State.SKIPPED, "needs TensorFlow")
+
+
+def judge_tensorflow(facts: Mapping[str, Any] | None, last_words: str) -> Check:
+    """The check of TensorFlow from what it told of itself, or from its last words."""
+    if facts is None:
+        return Check("tensorflow", State.FAILED, f"cannot be imported: {last_words}", SETUP)
+    found = f"TensorFlow {facts['version']}, Keras {facts['keras']} on {facts['backend']}"
+    if facts["backend"] != "tensorflow":
+        return Check("tensorflow", State.FAILED, found, "export KERAS_BACKEND=tensorflow")
+    return Check("tensorflow", State.OK, found)
+
+
+def judge_horovod(facts: Mapping[str, Any] | None, tensorflow: str, last_words: str) -> Check:
+    """The check of Horovod from what it told of itself, and the TensorFlow that is installed."""
+    if facts is None:
+        return Check("horovod", State.FAILED, f"cannot be imported: {last_words}", SETUP)
+    built = [
+        label for label, there in (("Gloo", facts["gloo"]), ("MPI", facts["mpi"]), ("NCCL", facts["nccl"])) if there
+    ]
+    found = (
+        f"Horovod {facts['version']} with {', '.join(built) or 'nothing'}, built for TensorFlow {facts['tensorflow']}"
+    )
+    if facts["tensorflow"] != tensorflow:
+        return Check("horovod", State.FAILED, f"{found}; installed is {tensorflow}", SETUP)
+    if not facts["gloo"]:
+        return Check("horovod", State.FAILED, found, f"rm -r ~/.cache/xpshpc/wheels; {SETUP}")
+    return Check("horovod", State.OK, found)
+
+
+def check_ranks(profile: Profile, *, skip: bool = False) -> Iterator[Check]:
+    """Lets two ranks add numbers: Horovod over Gloo, mpi4py over MPI, Horovod over MPI where the profile uses that."""
+    needs_mpi = profile.launcher == "mpirun"
+    mpirun = shutil.which("mpirun")
+    if skip:
+        yield Check("ranks", State.SKIPPED, "none started in a quick examination")
+        return
+    yield try_ranks("horovod", "gloo", "two ranks over Gloo")
+    if mpirun is None:
+        state = State.FAILED if needs_mpi else State.SKIPPED
+        cure = f"apt-get install openmpi-bin libopenmpi-dev (or: module load openmpi), then: {SETUP}"
+        yield Check("mpi", state, 'no mpirun; only launcher = "gloo" works', cure)
+        return
+    mpi = try_ranks("mpi", "mpirun", _first_line(ask([mpirun, "--version"], timeout_s=QUERY_TIMEOUT_S).output))
+    if mpi.state is State.FAILED and not needs_mpi:
+        mpi = Check(mpi.name, State.WARNING, mpi.found, mpi.cure)
+    yield mpi
+    if needs_mpi:
+        yield try_ranks("horovod", "mpirun", "two ranks over MPI")
+
+
+def try_ranks(kind: Literal["horovod", "mpi"], launcher: Literal["gloo", "mpirun"], subject: str) -> Check:
+    """Starts two ranks that sum and gather with the real launcher; `subject` is what the check is about, in words."""
+    from xpshpc.cluster.gang import run_gang
+
+    name = "mpi" if kind == "mpi" else f"horovod by {launcher}"
+    try:
+        with tempfile.TemporaryDirectory(prefix="xpshpc-doctor-") as logs:
+            result = run_gang(
+                "xpshpc.cluster.handshake",
+                [kind],
+                ranks=2,
+                launcher=launcher,
+                log_directory=Path(logs),
+                timeout_s=GANG_TIMEOUT_S,
+            )
+            joined = [json.loads(log.read_text().splitlines()[-1])["ranks"] for log in result.logs]
+    except XpshpcError as error:
+        return Check(name, State.FAILED, f"{subject}: {error.what}", error.try_ or SETUP)
+    except (OSError, ValueError, LookupError) as error:
+        return Check(name, State.FAILED, f"{subject}: no sign of life from a rank: {error}", SETUP)
+    if joined != [2, 2]:
+        found = f"{subject}: two were started, but they counted {' and '.join(map(str, joined))}"
+        return Check(
+            name, State.FAILED, found, "use the mpirun of the MPI that Horovod and mpi4py find: which -a mpirun"
+        )
+    return Check(name, State.OK, f"{subject}: allreduce exact in float64, {result.wall_s:.1f} s")
+
+
+def check_open_files() -> Check:
+    """The soft limit of open files: each worker costs the scheduler a few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < ENOUGH_OPEN_FILES:
+        most = "unlimited" if hard == resource.RLIM_INFINITY else str(hard)
+        raised = (
+            "ulimit -n hard" if hard == resource.RLIM_INFINITY or hard >= ENOUGH_OPEN_FILES else "ask the administrator"
+        )
+        return Check("open files", State.WARNING, f"at most {soft} (hard limit {most})", raised)
+    return Check("open files", State.OK, "unlimited" if soft == resource.RLIM_INFINITY else f"at most {soft}")
+
+
+def check_size(profile: Profile) -> Check:
+    """Cores and memory that are ours, against the workers and ranks that the profile would start on them."""
+    cores, memory = usable_cores(), usable_memory()
+    workers, ranks = resolve_workers(None, None, profile), resolve_ranks(None, None, profile)
+    found = f"{cores} cores and {memory / 2**30:.1f} GiB for {workers} workers or {ranks} ranks"
+    if memory < max(workers * BYTES_A_WORKER, ranks * BYTES_A_RANK):
+        fitting = max(1, memory // BYTES_A_WORKER)
+        cure = (
+            f"export XPSHPC_WORKERS={min(workers, fitting)} XPSHPC_RANKS={min(ranks, max(1, memory // BYTES_A_RANK))}"
+        )
+        return Check("cores and memory", State.WARNING, f"{found}: 1 GB a worker and 2 GB a rank are usual", cure)
+    if max(workers, ranks) > cores:
+        return Check(
+            "cores and memory", State.WARNING, f"{found}: they will wait for each other", "fewer, or more cores"
+        )
+    return Check("cores and memory", State.OK, found)
+
+
+def check_slurm() -> Check:
+    """Whether SLURM answers, where there is one: its version, its partitions, our jobs."""
+    missing = [tool for tool in ("sinfo", "squeue") if shutil.which(tool) is None]
+    if len(missing) == 2:
+        return Check("slurm", State.SKIPPED, "not on this machine")
+    if missing:
+        return Check("slurm", State.WARNING, f"no {missing[0]}", "install SLURM's client programs")
+    told: list[str] = []
+    for command in SLURM_QUESTIONS:
+        answer = ask(
+            [*command, *(["--user", str(os.getuid())] if command[0] == "squeue" else [])], timeout_s=QUERY_TIMEOUT_S
+        )
+        if not answer.ok:
+            return Check("slurm", State.WARNING, f"{' '.join(command)}: {answer.last_words()}", " ".join(command))
+        told.append(answer.output)
+    release, partitions, jobs = _first_line(told[0]), ", ".join(told[1].split()), len(told[2].splitlines())
+    return Check("slurm", State.OK, f"{release}, partitions: {partitions or 'none'}; {jobs} jobs of ours")
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "no answer"

@@ -1,0 +1,93 @@
+"""A coordinator in a process of its own, so that a test can kill it: python -m tests.coordinator RUN WORKERS JOB."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.sources import numbers_job
+from xpshpc.errors import XpshpcError
+from xpshpc.generate.generate import generate
+from xpshpc.run_directory import RunDirectory
+
+MARK = "XPSHPC_TEST_MARK"
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass
+class Coordinator:
+    """A running coordinator; `mark` is in the environment of all its descendants."""
+
+    process: subprocess.Popen[str]
+    mark: str
+
+    def descendants(self) -> list[psutil.Process]:
+        """The processes that carry its mark and live, itself left out."""
+        return [process for process in marked(self.mark) if process.pid != self.process.pid]
+
+
+@contextmanager
+def start_coordinator(run: Path, workers: int = 2, **job: Any) -> Iterator[Coordinator]:
+    """Starts `generate` on a job of the test science; whatever is left of it at the end is killed."""
+    mark = uuid.uuid4().hex
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.coordinator", str(run), str(workers), json.dumps(job)],
+        cwd=ROOT,
+        env={**os.environ, MARK: mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Coordinator(process, mark)
+    finally:
+        process.kill()
+        process.communicate()
+        for left in marked(mark):
+            left.kill()
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """The living processes of a mark."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    """Waits for something that must come to pass."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.02)
+
+
+def main() -> int:
+    run, workers, job = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
+    try:
+        result = generate(numbers_job(**job), RunDirectory(run), workers=workers)
+    except XpshpcError as error:
+        sys.stdout.write(json.dumps(error.as_json()))
+        return int(error.exit_code)
+    sys.stdout.write(json.dumps(result.as_json()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Progress tells a log what happens in plain lines, and a terminal in bars; never on stdout."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from xpshpc.events import Event, StageFinished, StageProgressed, StageStarted
+from xpshpc.generate.events import SampleQuarantined, ShardFailed
+from xpshpc.report.progress import TerminalProgress
+from xpshpc.train.history import EpochFinished
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def epoch(number: int, loss: float) -> EpochFinished:
+    return EpochFinished(number, 3, loss, {"accuracy": 1 - loss, "loss": 2 * loss}, 1.5, 1300.0, 1e-3, 0.02)
+
+
+def events() -> list[Event]:
+    return [
+        StageStarted("generate", 20000, 4000, "samples"),
+        *(StageProgressed("generate", done) for done in range(4000, 20001, 250)),
+        ShardFailed(3, 1, "worker_lost", "killed by signal 9", "try again", "node", 7, 0.5),
+        SampleQuarantined(3, 6150, "bad_output", "NaN in [spectrum]"),
+        StageFinished("generate", 65.0),
+        StageStarted("train", 30, 0, "steps"),
+        *(told for n in (1, 2, 3) for told in (StageProgressed("train", 10 * n, f"epoch {n}"), epoch(n, 0.4 / n))),
+        StageFinished("train", 12.0),
+    ]
+
+
+def show(told: list[Event], *, terminal: bool, width: int = 100, quiet: bool = False) -> str:
+    clock, output = Clock(), io.StringIO()
+    console = Console(file=output, force_terminal=terminal, width=width, highlight=False, color_system="standard")
+    with TerminalProgress(console, clock=clock, quiet_in_logs=quiet) as progress:
+        for event in told:
+            clock.now += 1.0
+            progress(event)
+    return output.getvalue()
+
+
+def test_a_log_has_plain_lines_with_rate_and_time_left() -> None:
+    text = show(events(), terminal=False)
+    assert "\x1b" not in text and "\r" not in text
+    assert "generate: 20 000 samples, 4 000 already there" in text
+    assert re.search(r"generate: [\d ]+/20 000 samples, 250/s, \d+ s so far, \d+ s left \(\d+ %\)", text)
+    assert "shard 3, attempt 1 failed (worker lost): killed by signal 9" in text
+    assert "sample 6150 is put in quarantine (bad output): NaN in [spectrum]" in text
+    assert "generate: done in 1 min 05 s" in text
+    assert "epoch 2 of 3: loss 0.2000" in text and "Accuracy 80.00 %" in text
+    assert "train: done in 12 s" in text
+
+
+def test_a_log_is_not_flooded() -> None:
+    lines = show(events(), terminal=False).splitlines()
+    # 16 000 samples at one event a second: a line at every tenth of the work or ten seconds, whichever comes first.
+    assert 5 <= sum(line.startswith("generate: ") for line in lines) <= 12
+
+
+def test_a_log_holds_the_loss_curve_at_the_end_of_training() -> None:
+    text = show(events(), terminal=False)
+    curve = text[text.index("epoch 3 of 3") :]
+    assert "loss" in curve and "training 0.1333" in curve and "validation 0.2667" in curve
+    assert re.search("[\u2801-\u28ff]", curve)
+
+
+def test_a_terminal_has_bars_that_are_full_at_the_end() -> None:
+    text = show(events(), terminal=True)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    assert re.search(r"generate +━+ 100 %", plain)
+    assert "20 000 samples in 1 min 05 s" in plain
+    assert re.search(r"train +━+ 100 %", plain)
+    assert "shard 3, attempt 1 failed" in plain
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_narrow_terminal_keeps_each_stage_on_one_line(width: int) -> None:
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", show(events()[:20], terminal=True, width=width))
+    assert all(len(line) <= width for line in plain.replace("\r", "\n").splitlines())
+
+
+def test_quiet_in_logs_says_nothing_there_but_shows_bars_on_a_terminal() -> None:
+    assert show(events(), terminal=False, quiet=True) == ""
+    assert "generate" in show(events(), terminal=True, quiet=True)
+
+
+def test_nothing_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    with TerminalProgress() as progress:
+        for event in events():
+            progress(event)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "generate: done" in said.err
+
+
+def test_events_of_an_unknown_stage_are_passed_over() -> None:
+    assert show([StageProgressed("other", 3), StageFinished("other", 1.0)], terminal=True) is not None

@@ -1,0 +1,135 @@
+"""What cannot be trained is refused before any rank starts, and nothing is touched."""
+
+import fcntl
+import os
+
+import pytest
+from stored_run import small_job, store_run
+
+from xpshpc.errors import UsageError
+from xpshpc.events import EventLog, StageProgressed, StageStarted
+from xpshpc.run_directory import RunDirectory
+from xpshpc.train.follow import Follower
+from xpshpc.train.launch import train
+from xpshpc.train.result import card_path, read_result, settings_hash
+
+
+@pytest.fixture(autouse=True)
+def no_ranks(monkeypatch):
+    def refuse(*arguments, **options):
+        pytest.fail("ranks were started")
+
+    monkeypatch.setattr("xpshpc.cluster.gang.run_gang", refuse)
+
+
+def test_a_run_without_data_is_refused(tmp_path):
+    job_file = small_job(tmp_path)
+    with pytest.raises(UsageError, match="no data set to train on") as caught:
+        train(RunDirectory(tmp_path / "none"), job_file, ranks=1)
+    assert "generate" in caught.value.try_
+    assert not (tmp_path / "none").exists()
+
+
+def test_missing_shards_are_named(tmp_path):
+    job_file = small_job(tmp_path)
+    run = store_run(tmp_path, job_file, leave_out=frozenset({2, 9}))
+    with pytest.raises(UsageError, match="2 of the shards to train on are not stored yet: 2, 9"):
+        train(run, job_file, ranks=1)
+    assert not run.train.exists()
+
+
+def test_a_batch_the_ranks_cannot_share_is_refused(tmp_path):
+    job_file = small_job(tmp_path)
+    run = store_run(tmp_path, job_file)
+    with pytest.raises(UsageError, match="cannot be shared evenly by 5 ranks"):
+        train(run, job_file, ranks=5)
+    assert not run.train.exists()
+
+
+def test_too_few_shards_to_split_are_refused(tmp_path):
+    job_file = small_job(tmp_path, samples=64)
+    run = store_run(tmp_path, job_file)
+    with pytest.raises(UsageError, match="cannot be split"):
+        train(run, job_file, ranks=1)
+
+
+def test_another_jobs_data_are_refused(tmp_path):
+    run = store_run(tmp_path, small_job(tmp_path))
+    with pytest.raises(UsageError, match="another job's data"):
+        train(run, small_job(tmp_path, samples=800), ranks=1)
+
+
+def test_other_settings_than_those_begun_with_are_refused_until_restarted(tmp_path, monkeypatch):
+    class Launched(Exception):
+        pass
+
+    def note(*arguments, **options):
+        raise Launched
+
+    monkeypatch.setattr("xpshpc.cluster.gang.run_gang", note)
+    job_file = small_job(tmp_path)
+    run = store_run(tmp_path, job_file)
+    with pytest.raises(Launched):
+        train(run, job_file, ranks=1)
+    (run.train / "checkpoints").mkdir()
+    other = small_job(tmp_path, learning_rate=0.5)
+    with pytest.raises(UsageError, match="other settings") as caught:
+        train(run, other, ranks=1)
+    assert "--restart" in caught.value.try_ and (run.train / "checkpoints").exists()
+    with pytest.raises(Launched):
+        train(run, other, ranks=1, restart=True)
+    assert not (run.train / "checkpoints").exists()
+
+
+def test_two_trainings_of_one_run_at_a_time_are_refused(tmp_path):
+    job_file = small_job(tmp_path)
+    run = store_run(tmp_path, job_file)
+    run.train.mkdir()
+    other = os.open(run.train, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    with pytest.raises(UsageError, match="another process is training this run"):
+        train(run, job_file, ranks=1)
+    os.close(other)
+
+
+def test_the_settings_hash_holds_what_decides_the_network_and_nothing_else(tmp_path):
+    base = settings_hash(small_job(tmp_path))
+    assert settings_hash(small_job(tmp_path, ranks=2, keep_checkpoints=9)) == base
+    others = [
+        small_job(tmp_path, epochs=4),
+        small_job(tmp_path, learning_rate=2e-3),
+        small_job(tmp_path, parameters={}),
+        small_job(tmp_path, samples=800),
+    ]
+    hashes = {settings_hash(other) for other in others}
+    assert len(hashes) == len(others) and base not in hashes
+
+
+def test_a_model_whose_bytes_changed_is_no_finished_training(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.train.mkdir()
+    assert read_result(run) is None
+    run.model.write_bytes(b"model")
+    card_path(run).write_text('{"sha256": "00", "training": {"settings": "s"}}')
+    assert read_result(run) is None
+    card_path(run).write_text("{")
+    assert read_result(run) is None
+
+
+def test_events_of_another_process_are_passed_on_once_and_whole(tmp_path):
+    heard = []
+    path = tmp_path / "events.jsonl"
+    follower = Follower(path, [StageStarted, StageProgressed], heard.append)
+    follower.pass_on()
+    with EventLog(path) as log:
+        log.emit(StageStarted("train", 9, 0, "steps"))
+        follower.pass_on()
+        with path.open("ab") as file:
+            file.write(b'{"time":0,"event":"StageProgressed","stage":"train","done":3')
+        follower.pass_on()
+        assert heard == [StageStarted("train", 9, 0, "steps")]
+        with path.open("ab") as file:
+            file.write(b',"note":""}\n{"time":0,"event":"Unheard","of":1}\n')
+        follower.pass_on()
+        follower.pass_on()
+    assert heard == [StageStarted("train", 9, 0, "steps"), StageProgressed("train", 3)]

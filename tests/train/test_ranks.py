@@ -1,0 +1,181 @@
+"""Training over ranks is training on one rank: same batches, same weights, same loss curve, whatever happens."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from stored_run import small_job, store_run
+
+from xpshpc.cluster.gang import RankKilled, run_gang
+from xpshpc.errors import Drained, XpshpcError
+from xpshpc.run_directory import RunDirectory
+from xpshpc.train.checkpoint import latest_checkpoint
+from xpshpc.train.history import EpochFinished, history_path, read_history
+from xpshpc.train.launch import train
+from xpshpc.train.result import card_path, checkpoints_path, file_hash, read_result, settings_hash
+
+pytestmark = pytest.mark.ranks
+
+HERE = Path(__file__).parent
+EPOCHS = 10
+UNEVEN = {0: 5, 3: 32, 6: 1}
+"""Shards with so many samples in quarantine; one has none left."""
+
+
+def fresh_run(folder):
+    job_file = small_job(folder, epochs=EPOCHS)
+    return store_run(folder, job_file, quarantined=UNEVEN), job_file
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """A run that one rank trained from beginning to end."""
+    run, job_file = fresh_run(tmp_path_factory.mktemp("reference"))
+    train(run, job_file, ranks=1)
+    return run, job_file
+
+
+def last_variables(run, job_file):
+    checkpoint = latest_checkpoint(checkpoints_path(run), settings_hash(job_file))
+    return checkpoint.network + checkpoint.optimizer
+
+
+def assert_same_training(run, job_file, reference):
+    for mine, theirs in zip(last_variables(run, job_file), last_variables(*reference), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=2e-3, atol=2e-6)
+    mine, theirs = read_history(history_path(run)), read_history(history_path(reference[0]))
+    assert [epoch.epoch for epoch in mine] == list(range(1, EPOCHS + 1))
+    for epoch, expected in zip(mine, theirs, strict=True):
+        assert epoch.learning_rate == expected.learning_rate
+        assert epoch.loss == pytest.approx(expected.loss, rel=1e-4)
+        assert epoch.validation == pytest.approx(expected.validation, rel=1e-3)
+
+
+def rank_processes():
+    return [child for child in psutil.Process().children(recursive=True) if "xpshpc.train" in child.cmdline()]
+
+
+def take_steps(folder, ranks, launcher="gloo"):
+    """Each rank's variables after the same few global batches, by the name of the experiment."""
+    run_gang(
+        "step_rank",
+        [str(folder)],
+        ranks=ranks,
+        launcher=launcher,
+        log_directory=folder / "logs",
+        environment={"PYTHONPATH": str(HERE)},
+        timeout_s=240,
+    )
+    return {
+        name: [dict(np.load(folder / f"{name}-{ranks}-{rank}.npz")) for rank in range(ranks)]
+        for name in ("unclipped", "clipped")
+    }
+
+
+@pytest.fixture(scope="module")
+def one_rank_steps(tmp_path_factory):
+    return take_steps(tmp_path_factory.mktemp("steps"), 1)
+
+
+@pytest.mark.parametrize("launcher", ["gloo", "mpirun"])
+def test_two_ranks_hold_the_same_weights_as_each_other_and_as_one(launcher, one_rank_steps, tmp_path):
+    for name, (first, second) in take_steps(tmp_path, 2, launcher).items():
+        (alone,) = one_rank_steps[name]
+        for key in alone:
+            np.testing.assert_array_equal(first[key], second[key], err_msg=key)
+            np.testing.assert_allclose(first[key], alone[key], rtol=2e-4, atol=1e-7, err_msg=key)
+        assert first["told"][:, 2].tolist() == [0, 0, 1, 0]
+        assert (alone["told"][:, 1] > 0.05).any()
+    clipped, free = one_rank_steps["clipped"][0], one_rank_steps["unclipped"][0]
+    assert not np.array_equal(clipped["000"], free["000"])
+
+
+@pytest.mark.parametrize(("launcher", "ranks"), [("gloo", 3), ("mpirun", 2)])
+def test_any_number_of_ranks_learns_the_same_network(launcher, ranks, reference, tmp_path):
+    run, job_file = fresh_run(tmp_path)
+    events = []
+    result = train(run, job_file, ranks=ranks, launcher=launcher, on_event=events.append)
+    assert_same_training(run, job_file, reference)
+    assert (result.ranks, result.epochs, result.resumed_from, result.reused) == (ranks, EPOCHS, None, False)
+    assert [event.epoch for event in events if isinstance(event, EpochFinished)] == list(range(1, EPOCHS + 1))
+    assert (type(events[0]).__name__, events[0].done, events[0].unit) == ("StageStarted", 0, "steps")
+    assert type(events[-1]).__name__ == "StageFinished"
+
+
+def test_a_finished_training_is_complete_and_not_done_again(reference):
+    run, job_file = reference
+    again = train(run, job_file, ranks=2)
+    assert again.reused and again == read_result(run)
+    card = json.loads(card_path(run).read_bytes())
+    assert card["sha256"] == file_hash(run.model)
+    assert card["elements"] == list(job_file.domain.problem(job_file.settings).elements)
+    best = min(read_history(history_path(run)), key=lambda epoch: epoch.validation["loss"])
+    assert again.validation == best.validation and again.best_epoch == best.epoch
+    assert list((run.train / "tensorboard").glob("events.out.tfevents.*"))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("launcher", ["gloo", "mpirun"])
+def test_a_killed_rank_ends_the_gang_and_resuming_gives_the_uninterrupted_curve(launcher, reference, tmp_path):
+    run, job_file = fresh_run(tmp_path)
+
+    def kill_second_rank(event):
+        if isinstance(event, EpochFinished) and event.epoch == 2:
+            ranks = [each for each in rank_processes() if "mpirun" not in each.cmdline()[0]]
+            assert len(ranks) == 2
+            ranks[1].kill()
+
+    with pytest.raises(RankKilled, match=r"rank . of 2 was ended by SIGKILL"):
+        train(run, job_file, ranks=2, launcher=launcher, on_event=kill_second_rank)
+    assert rank_processes() == []
+    assert not run.model.exists()
+    result = train(run, job_file, ranks=2)
+    assert result.resumed_from is not None and result.resumed_from > 0
+    assert_same_training(run, job_file, reference)
+
+
+@pytest.mark.faults
+def test_asked_to_stop_it_goes_on_from_the_same_step_with_another_number_of_ranks(reference, tmp_path):
+    run, job_file = fresh_run(tmp_path)
+
+    def ask_one_rank(event):
+        if isinstance(event, EpochFinished) and event.epoch == 3:
+            rank_processes()[-1].terminate()
+
+    with pytest.raises(Drained):
+        train(run, job_file, ranks=2, on_event=ask_one_rank)
+    stopped_at = latest_checkpoint(checkpoints_path(run), settings_hash(job_file)).progress
+    result = train(run, job_file, ranks=1)
+    assert result.resumed_from == stopped_at.steps_done
+    assert_same_training(run, job_file, reference)
+
+
+@pytest.mark.faults
+def test_a_torn_checkpoint_is_passed_over(reference, tmp_path):
+    run, job_file = RunDirectory(tmp_path / "copy"), reference[1]
+    shutil.copytree(reference[0].path, run.path)
+    *_, before, last = sorted(checkpoints_path(run).iterdir())
+    whole = (last / "network.npz").read_bytes()
+    (last / "network.npz").write_bytes(whole[: len(whole) // 2])
+    run.model.unlink()
+    result = train(run, job_file, ranks=1)
+    assert result.resumed_from == int(before.name.removeprefix("step-"))
+    assert_same_training(run, job_file, reference)
+
+
+@pytest.mark.faults
+def test_a_loss_that_is_no_number_stops_all_ranks_and_names_the_shards(tmp_path):
+    job_file = small_job(tmp_path, counts="float32")
+
+    def spoil(shard, rows):
+        if shard == 4:
+            rows["spectrum"][7, 11] = np.inf
+
+    run = store_run(tmp_path, job_file, spoil=spoil)
+    with pytest.raises(XpshpcError, match=r"not finite, from bad samples of shard\(s\) 4;") as caught:
+        train(run, job_file, ranks=2)
+    assert caught.value.where.startswith("epoch 1, step ")
+    assert not run.model.exists() and rank_processes() == []

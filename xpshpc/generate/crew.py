@@ -1,0 +1,95 @@
+"""The workers as the coordinator sees them: shards go out, and each comes back done, failed or lost."""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from distributed import WorkerPlugin, get_worker
+from distributed.scheduler import KilledWorker
+
+from xpshpc.errors import EnvironmentFault
+from xpshpc.generate.shard_task import ShardTask, Workbench, make_shard
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+PLUGIN = "xpshpc-workbench"
+
+
+class _WorkbenchPlugin(WorkerPlugin):  # type: ignore[misc]  # Dask's classes are untyped
+    """Gives each worker, also one that takes a dead one's place, the run's workbench."""
+
+    name = PLUGIN
+
+    def __init__(self, bench: Workbench) -> None:
+        self.bench = bench
+
+
+def _make_shard_here(task: ShardTask) -> None:
+    worker = get_worker()
+    make_shard(worker.plugins[PLUGIN].bench, task, worker=str(worker.name))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A task that came back. `error` is None if it is done; `lost` tells that its worker died."""
+
+    task: ShardTask
+    error: BaseException | None
+    lost: bool = False
+
+
+class Crew:
+    """Hands tasks to the workers of a Dask client. Nothing but their keys passes through the scheduler on the way back:
+    what was made is in the store, and what failed comes as an exception."""
+
+    def __init__(self, client: Client, bench: Workbench) -> None:
+        self._client = client
+        self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._tasks: dict[str, tuple[ShardTask, Future]] = {}
+        self._handed_out = 0
+        client.register_plugin(_WorkbenchPlugin(bench), name=PLUGIN)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def hand_out(self, task: ShardTask) -> None:
+        """Gives a task to the next worker that is free."""
+        key = f"shard-{task.shard.number}-{task.number}-{self._handed_out}"
+        self._handed_out += 1
+        future = self._client.submit(_make_shard_here, task, key=key, pure=False, retries=0)
+        self._tasks[key] = (task, future)
+        future.add_done_callback(self._ended.put)
+
+    def next_ended(self, timeout_s: float) -> Ended | None:
+        """The next task that came back, or None if none does within the time.
+
+        Raises EnvironmentFault if the scheduler is gone.
+        """
+        try:
+            future = self._ended.get(timeout=timeout_s) if timeout_s > 0 else self._ended.get_nowait()
+        except queue.Empty:
+            return None
+        found = self._tasks.pop(future.key, None)
+        if found is None:
+            return self.next_ended(0)
+        task, _ = found
+        error: Any = None
+        status = future.status
+        if status == "error":
+            error = future.exception()
+        elif status != "finished":
+            raise EnvironmentFault(
+                f"the Dask scheduler is gone (shard {task.shard.number} is {status})", try_="the same command again"
+            )
+        future.release()
+        return Ended(task, error, isinstance(error, KilledWorker))
+
+    def withdraw(self, begun: set[tuple[int, int]]) -> None:
+        """Takes back the tasks that no worker has begun; `begun` are (shard, attempt) of those that stay."""
+        for key, (task, future) in list(self._tasks.items()):
+            if (task.shard.number, task.number) not in begun:
+                del self._tasks[key]
+                future.cancel(force=True)

@@ -1,0 +1,245 @@
+"""The coordinator: hands shards out, watches over them, decides on failures, and knows when all is done."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from xpshpc.cluster.process import kill_process
+from xpshpc.config import Generate
+from xpshpc.errors import Drained, EnvironmentFault, VerificationError
+from xpshpc.events import EventLog, Listener, StageProgressed
+from xpshpc.generate.events import (
+    DiskFull,
+    SampleQuarantined,
+    ShardCommitted,
+    ShardFailed,
+    ShardStarted,
+    StopRequested,
+    WorkerKilled,
+)
+from xpshpc.generate.heartbeat import Watch, attempt_folder, read_beats
+from xpshpc.generate.policy import Cause, Decision, decide
+from xpshpc.generate.shard_task import AttemptFailed, ShardTask, next_attempt
+from xpshpc.generate.space import Pause, free_bytes
+from xpshpc.generate.stop import StopSignals
+from xpshpc.run_directory import RunDirectory
+from xpshpc.store.commit import clear_staging
+from xpshpc.store.lease import Lease
+from xpshpc.store.manifest import Manifest, Tally
+from xpshpc.store.record import Attempt, CommitRecord, read_record
+
+if TYPE_CHECKING:
+    from xpshpc.generate.crew import Crew, Ended
+
+STAGE = "generate"
+POLL_S = 0.2
+DRAIN_S = 5.0
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """What a coordinator holds while it works: its lease, the log, requests to stop, and who wants to know."""
+
+    lease: Lease
+    log: EventLog
+    stop: StopSignals
+    on_event: Listener
+    pause: Pause
+
+    @property
+    def session(self) -> str:
+        """The name of this coordinator's part of staging; no other coordinator of the run has the same."""
+        return f"{self.lease.generation:06d}"
+
+
+@dataclass
+class Harvest:
+    """What stands: sums over the whole data set, over what this call made, and this call's failed attempts by cause."""
+
+    total: Tally
+    made: Tally = field(default_factory=Tally)
+    failures: Counter[str] = field(default_factory=Counter)
+    workers: int = 0
+
+
+class FanOut:
+    """The way of a plan's pending shards through a crew."""
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        manifest: Manifest,
+        settings: Generate,
+        crew: Crew,
+        window: int,
+        supervision: Supervision,
+        harvest: Harvest,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._run, self._plan, self._pending = run, manifest.plan, manifest.pending()
+        self._settings, self._crew, self._window = settings, crew, window
+        self._hold, self._harvest, self._clock = supervision, harvest, clock
+        self._staging = run.staging / supervision.session
+        self._again: deque[ShardTask] = deque()
+        self._watch = Watch(settings.silence_s)
+        self._looked = float("-inf")
+        self._begun: dict[tuple[int, int], float] = {}
+        self._silenced: set[tuple[int, int]] = set()
+
+    def complete(self) -> None:
+        """Makes all pending shards, adding them to the harvest.
+
+        Raises Drained if asked to stop, and whatever makes going on useless: an error of the source, the disk full for
+        too long, shards that fail and no sample is to blame, the lease lost.
+        """
+        while self._hand_out() or len(self._crew):
+            ended = self._crew.next_ended(POLL_S)
+            while ended is not None:
+                self._settle(ended)
+                ended = self._crew.next_ended(0)
+            self._look_after()
+            if self._hold.stop.requests:
+                self._drain()
+
+    def _hand_out(self) -> bool:
+        """Fills the window; false when nothing is left to hand out."""
+        places = self._hold.pause.places(self._window, self._clock())
+        while len(self._crew) < places:
+            task = self._again.popleft() if self._again else self._new_task()
+            if task is None:
+                return False
+            self._crew.hand_out(task)
+        return True
+
+    def _new_task(self) -> ShardTask | None:
+        number = next(self._pending, None)
+        if number is None:
+            return None
+        return ShardTask(self._plan[number], 1, self._hold.session, first=not self._harvest.total.samples)
+
+    def _settle(self, ended: Ended) -> None:
+        task = ended.task
+        record = read_record(self._run, task.shard.number)
+        if record is not None:
+            self._count(task, record)
+        elif isinstance(ended.error, AttemptFailed):
+            self._decide(task, ended.error.attempt)
+        elif ended.lost:
+            self._lose(task)
+        elif ended.error is not None:
+            raise ended.error
+        else:
+            raise VerificationError(f"shard {task.shard.number} was committed, and now its record is gone")
+        self._begun.pop((task.shard.number, task.number), None)
+
+    def _count(self, task: ShardTask, record: CommitRecord) -> None:
+        harvest, emit = self._harvest, self._hold.log.emit
+        self._note_begin(task.shard.number, task.number, record.host, record.pid)
+        harvest.total, harvest.made = harvest.total.add(record), harvest.made.add(record)
+        self._hold.pause.end()
+        for sample in record.quarantined:
+            emit(SampleQuarantined(record.shard, sample.sample, sample.cause, sample.why))
+        emit(
+            ShardCommitted(
+                shard=record.shard,
+                attempt=task.number,
+                samples=record.samples,
+                quarantined=len(record.quarantined),
+                bytes=record.stored_bytes,
+                seconds=record.seconds,
+                host=record.host,
+                pid=record.pid,
+            )
+        )
+        self._hold.on_event(StageProgressed(STAGE, harvest.total.samples + harvest.total.quarantined))
+
+    def _lose(self, task: ShardTask) -> None:
+        """A worker died with this task: charged to the shard only if it had begun."""
+        shard, number = task.shard.number, task.number
+        beats = [beat for beat in read_beats(self._staging) if (beat.shard, beat.attempt) == (shard, number)]
+        if not beats:
+            self._again.appendleft(task)
+            return
+        beat = beats[-1]
+        for each in beats:
+            if each.process.is_local:
+                kill_process(each.process)  # cut off from the scheduler is not dead
+            clear_staging(attempt_folder(self._staging, shard, number, each.pid))
+        cause, why = Cause.WORKER_LOST, f"the worker died ({beat.step})"
+        if (shard, number) in self._silenced:
+            cause, why = Cause.SILENT, f"no sign of life for {self._settings.silence_s:g} s ({beat.step})"
+        elif self._hold.stop.requests:
+            cause, why = Cause.STOPPED, f"stopped by {self._hold.stop.by}"
+        seconds = self._clock() - self._begun.get((shard, number), self._clock())
+        seconds = round(max(seconds, 0.0), 3)
+        self._decide(task, Attempt(number, cause.value, why, beat.host, beat.pid, seconds, beat.piece, beat.sample))
+
+    def _decide(self, task: ShardTask, failure: Attempt) -> None:
+        shard = task.shard.number
+        decision = decide(failure, task.history, self._settings.allowances)
+        self._note_begin(shard, task.number, failure.host, failure.pid)
+        self._harvest.failures[failure.cause] += 1
+        self._hold.log.emit(
+            ShardFailed(
+                shard=shard,
+                attempt=task.number,
+                cause=failure.cause,
+                why=failure.why,
+                decision=decision.name.lower(),
+                host=failure.host,
+                pid=failure.pid,
+                seconds=failure.seconds,
+                piece=failure.piece,
+                sample=failure.sample,
+            )
+        )
+        if decision is Decision.GIVE_UP:
+            raise EnvironmentFault(
+                f"shard {shard} failed {task.number} times, not over a sample; last: {failure.cause}, {failure.why}",
+                where=f"worker {failure.pid} on {failure.host}",
+                try_=f"look into {self._run.logs / 'workers.log'}, then the same command again",
+            )
+        if decision is Decision.WAIT:
+            delay = self._hold.pause.begin(self._clock(), where=str(self._run.path))
+            self._hold.log.emit(DiskFull(delay, free_bytes(self._run)))
+        self._again.append(next_attempt(task, failure, decision))
+
+    def _look_after(self) -> None:
+        """Notes who began, kills who is silent, keeps the lease."""
+        now = self._clock()
+        if now - self._looked < POLL_S:
+            return
+        self._looked = now
+        self._hold.lease.beat()
+        beats = list(read_beats(self._staging))
+        for beat in beats:
+            self._note_begin(beat.shard, beat.attempt, beat.host, beat.pid)
+        for beat in self._watch.silent(beats, now):
+            if (beat.shard, beat.attempt) not in self._silenced and beat.process.is_local:
+                self._silenced.add((beat.shard, beat.attempt))
+                kill_process(beat.process)
+                self._hold.log.emit(WorkerKilled(beat.host, beat.pid, beat.shard, self._settings.silence_s))
+
+    def _note_begin(self, shard: int, attempt: int, host: str, pid: int) -> None:
+        if (shard, attempt) not in self._begun:
+            self._begun[shard, attempt] = self._clock()
+            self._hold.log.emit(ShardStarted(shard, attempt, host, pid))
+
+    def _drain(self) -> None:
+        """Lets what has begun come to its end for a short while, then raises Drained."""
+        self._hold.log.emit(StopRequested(self._hold.stop.by, DRAIN_S))
+        deadline = self._clock() + DRAIN_S
+        self._crew.withdraw({(beat.shard, beat.attempt) for beat in read_beats(self._staging)})
+        while len(self._crew) and self._clock() < deadline and self._hold.stop.requests < 2:
+            ended = self._crew.next_ended(POLL_S)
+            if ended is not None:
+                self._settle(ended)
+        raise Drained(
+            f"stopped by {self._hold.stop.by}; what is committed stays, and the same command goes on from there",
+            where=str(self._run.path),
+            try_="the same command again",
+        )

@@ -1,0 +1,113 @@
+"""report.html: one file that tells a run, opens offline and loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+from numpy.typing import NDArray
+
+from xpshpc.config import JobFile
+from xpshpc.domain import Panel
+from xpshpc.errors import EnvironmentFault
+from xpshpc.evaluate.evaluate import predictions_path
+from xpshpc.plan.shards import split_shards
+from xpshpc.report import embed, facts, tables
+from xpshpc.report.figures import draw_history
+from xpshpc.report.run_summary import RunSummary, summarise_run
+from xpshpc.run_directory import RunDirectory, write_atomically
+from xpshpc.store.identity import read_identity
+from xpshpc.store.read import Store
+
+EXAMPLE_ROWS = 64
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def write_report(
+    run: RunDirectory, job_file: JobFile, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Path:
+    """Writes the run's report.html and returns its path. Stages that are missing are said to be.
+
+    Raises VerificationError where a record or a stored sample is damaged.
+    """
+    summary = summarise_run(run, job_file)
+    truth, answer = read_predictions(run)
+    metrics = summary.evaluation.metrics if summary.evaluation else {}
+    panels = job_file.domain.panels(job_file.settings, read_examples(run, job_file), truth, answer, metrics)
+    write_atomically(run.report, render_report(summary, panels, written=now()).encode())
+    return run.report
+
+
+def read_examples(run: RunDirectory, job_file: JobFile) -> Arrays:
+    """The first samples of a held-out shard, or of any other if none of these is stored; empty without data."""
+    if read_identity(run) is None:
+        return {}
+    store = Store(run)
+    if not store.committed:
+        return {}
+    held_out = set(split_shards(len(store.plan), job_file.job.split).held_out) if len(store.plan) > 2 else set()
+    shard = next((number for number in store.committed if number in held_out), store.committed[0])
+    rows = store.read_shard(shard, store.specs)
+    return {name: values[:EXAMPLE_ROWS] for name, values in rows.items()}
+
+
+def read_predictions(run: RunDirectory) -> tuple[Arrays, Arrays]:
+    """Truth and answer of held-out samples by name; empty before evaluation."""
+    path = predictions_path(run)
+    if not path.is_file():
+        return {}, {}
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    truth = {name.removeprefix("truth."): values for name, values in arrays.items() if name.startswith("truth.")}
+    answer = {name.removeprefix("answer."): values for name, values in arrays.items() if name.startswith("answer.")}
+    return truth, answer
+
+
+def render_report(summary: RunSummary, panels: list[Panel], *, written: datetime) -> str:
+    """The page's HTML. All texts are escaped; only this program's own figures are set as they are."""
+    try:
+        from jinja2 import Environment, StrictUndefined
+    except ImportError as error:
+        raise EnvironmentFault(f"the report needs jinja2: {error}", try_="make setup") from error
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(files("xpshpc.report").joinpath("report.html.j2").read_text(encoding="utf-8"))
+    return template.render(compose_page(summary, panels, version("xpshpc"), written))
+
+
+def compose_page(summary: RunSummary, panels: list[Panel], program: str, written: datetime) -> Mapping[str, Any]:
+    """What the template sets, by name."""
+    generate_wall_s = next((stage.wall_s for stage in summary.stages if stage.name == "generate"), None)
+    history = embed.place_panels([Panel("", "", draw_history(summary.history))], "h") if summary.history else []
+    evaluation = summary.evaluation
+    frechet = evaluation.metrics.get("frechet") if evaluation else None
+    return {
+        "name": summary.name,
+        "written": written,
+        "headlines": facts.make_headlines(summary),
+        "job_facts": facts.describe_job(summary, program, written),
+        "job_text": tomli_w.dumps(summary.job),
+        "cost": tables.tabulate_cost(summary.stages) if summary.stages else None,
+        "data_facts": facts.describe_data(summary.data, generate_wall_s) if summary.data else [],
+        "quarantine": tables.tabulate_quarantine(summary.data) if summary.data and summary.data.quarantined else None,
+        "panels": embed.place_panels(panels, "p"),
+        "history": history[0] if history else None,
+        "training_facts": facts.describe_training(summary) if summary.history else [],
+        "scores": tables.tabulate_scores(summary),
+        "frechet_facts": facts.describe_frechet(frechet) if frechet else [],
+        "groups": list(tables.tabulate_groups(evaluation.metrics)) if evaluation else [],
+        "analyses": [
+            (
+                analysis.name,
+                facts.describe_analysis(analysis),
+                embed.place_foreign(analysis.svg) if analysis.svg else None,
+            )
+            for analysis in summary.analyses
+        ],
+    }

@@ -1,0 +1,109 @@
+"""The report's tables, made from a run's summary."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xpshpc.report.labels import is_share, split_unit, write_label, write_score
+from xpshpc.report.quantities import NARROW_SPACE, write_count, write_duration, write_percent, write_value
+from xpshpc.report.run_summary import DataSummary, RunSummary, Stage
+
+_LARGEST = 8
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; the first column names its rows."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def tabulate_cost(stages: Sequence[Stage]) -> Table:
+    """Clock time, processes and core-hours of each stage."""
+    rows = [
+        (
+            stage.name,
+            "–" if stage.wall_s is None else write_duration(stage.wall_s),
+            "–" if stage.processes is None else str(stage.processes),
+            write_value(stage.core_s / 3600, 3),
+        )
+        for stage in stages
+    ]
+    total = sum(stage.core_s for stage in stages)
+    rows.append(("together", "", "", write_value(total / 3600, 3)))
+    return Table(("Stage", "Time", "Ranks", "Core-hours"), tuple(rows))
+
+
+def tabulate_quarantine(data: DataSummary) -> Table:
+    """The first samples in quarantine with their causes."""
+    rows = tuple(
+        (write_count(sample.sample, NARROW_SPACE), sample.cause, sample.why) for sample in data.listed_quarantined
+    )
+    return Table(("Sample", "Cause", "Why"), rows)
+
+
+def tabulate_scores(summary: RunSummary) -> Table | None:
+    """Each metric on the validation samples (watched in training) and on the held-out ones (never seen)."""
+    validation = summary.training.validation if summary.training else {}
+    if not validation and summary.history:
+        validation = summary.history[-1].validation
+    held_out = scalar_metrics(summary.evaluation.metrics) if summary.evaluation else {}
+    names = list(dict.fromkeys([*held_out, *validation]))
+    if not names:
+        return None
+    rows = tuple((split_unit(name)[0], _score(name, validation), _score(name, held_out)) for name in names)
+    return Table(("Metric", "Validation", "Held-out"), rows)
+
+
+def _score(name: str, scores: Mapping[str, float]) -> str:
+    return write_score(name, scores[name]) if name in scores else "–"
+
+
+def tabulate_groups(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Table]]:
+    """A table for each metric that is told for groups (elements, classes): {group: {metric: number}}."""
+    for key, groups in metrics.items():
+        if key == "frechet" or not isinstance(groups, Mapping) or not groups:
+            continue
+        if not all(isinstance(told, Mapping) for told in groups.values()):
+            continue
+        names = list(dict.fromkeys(name for told in groups.values() for name in told))
+        columns = [_write_column(name, [told.get(name) for told in groups.values()]) for name in names]
+        rows = tuple(zip(groups, *columns, strict=True))
+        yield write_label(key), Table((write_label(key).removesuffix("s"), *map(write_label, names)), rows)
+
+
+def _write_column(name: str, values: Sequence[float | None]) -> list[str]:
+    """Numbers with the same decimals: three digits for the largest."""
+    known = [value for value in values if value is not None]
+    if is_share(name):
+        return [write_percent(value, 1) for value in values]
+    if all(isinstance(value, int) for value in known):
+        return ["–" if value is None else write_count(value, NARROW_SPACE) for value in values]
+    largest = max(map(abs, known), default=0.0)
+    decimals = max(0, 2 - math.floor(math.log10(largest))) if largest > 0 else 0
+    return ["–" if value is None else f"{value:.{decimals}f}".replace("-", "−") for value in values]
+
+
+def list_largest(values: Mapping[str, float]) -> str:
+    """The largest of several values by name, and the sum of the others: "Cu 97.1, O 2.3, 3 others 0.6 together"."""
+    if not values:
+        return "none"
+    ordered = sorted(values.items(), key=lambda item: -item[1])
+    written = _write_column("", [*(value for _, value in ordered), sum(value for _, value in ordered[_LARGEST:])])
+    told = [f"{name} {number}" for (name, _), number in zip(ordered[:_LARGEST], written, strict=False)]
+    if len(ordered) > _LARGEST:
+        told.append(f"{len(ordered) - _LARGEST} others {written[-1]} together")
+    return ", ".join(told)
+
+
+def scalar_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that are single numbers, without the count of samples."""
+    return {
+        name: value
+        for name, value in metrics.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and name != "samples"
+    }

@@ -1,0 +1,70 @@
+"""What a training leaves for others: the network in Keras' own format, its card, and curves for TensorBoard."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from xpshpc.domain import Problem
+from xpshpc.run_directory import RunDirectory, sync_directory, write_atomically
+from xpshpc.train.checkpoint import Progress
+from xpshpc.train.history import EpochFinished
+from xpshpc.train.result import card_path, file_hash
+
+
+def summarise(progress: Progress, *, ranks: int, resumed_from: int | None) -> dict[str, Any]:
+    """The training as its card tells it."""
+    history = progress.history
+    seconds = sum(epoch.seconds for epoch in history)
+    # Speeds belong to the part of an epoch that learns; weighting by samples gives the mean over that time.
+    best = min(history, key=lambda epoch: epoch.validation["loss"])
+    return {
+        "settings": progress.settings,
+        "ranks": ranks,
+        "epochs": len(history),
+        "steps": progress.steps_done,
+        "best_epoch": best.epoch,
+        "validation": best.validation,
+        "seconds": seconds,
+        "spectra_per_s": len(history) / sum(1 / epoch.spectra_per_s for epoch in history),
+        "data_wait_share": sum(epoch.data_wait_share * epoch.seconds for epoch in history) / seconds,
+        "resumed_from": resumed_from,
+    }
+
+
+def save_model(run: RunDirectory, network: Any, problem: Problem, training: dict[str, Any]) -> None:
+    """Writes train/model.keras, then the card beside it that makes the training complete."""
+    temporary = run.train / ".model.tmp.keras"
+    card_path(run).unlink(missing_ok=True)
+    network.save(temporary)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(run.model)
+    sync_directory(run.train)
+    card = {**problem.model_card(), "sha256": file_hash(run.model), "training": training}
+    write_atomically(card_path(run), json.dumps(card, indent=1).encode())
+
+
+class Curves:
+    """Loss curves as TensorBoard reads them."""
+
+    def __init__(self, folder: Path) -> None:
+        import tensorflow as tf
+
+        self._tf = tf
+        self._writer = tf.summary.create_file_writer(str(folder))
+
+    def add(self, epoch: EpochFinished) -> None:
+        with self._writer.as_default(step=epoch.epoch):
+            self._tf.summary.scalar("loss/training", epoch.loss)
+            for name, value in epoch.validation.items():
+                self._tf.summary.scalar("loss/validation" if name == "loss" else f"validation/{name}", value)
+            self._tf.summary.scalar("speed/spectra_per_s", epoch.spectra_per_s)
+            self._tf.summary.scalar("speed/data_wait_share", epoch.data_wait_share)
+            self._tf.summary.scalar("learning_rate", epoch.learning_rate)
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()

@@ -1,0 +1,47 @@
+"""The loss curve: one line of JSON an epoch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from xpshpc.events import Event
+from xpshpc.run_directory import RunDirectory, write_atomically
+
+
+@dataclass(frozen=True)
+class EpochFinished(Event):
+    """An epoch is over.
+
+    `loss` is the mean over the epoch's training samples, each before its step; `validation` holds `loss` and the
+    science's metrics on the validation shards; `data_wait_share` is the share of `seconds` spent waiting for samples.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation: dict[str, float]
+    seconds: float
+    spectra_per_s: float
+    learning_rate: float
+    data_wait_share: float
+
+
+def history_path(run: RunDirectory) -> Path:
+    """Where a run's loss curve is."""
+    return run.train / "history.jsonl"
+
+
+def write_history(path: Path, epochs: Sequence[EpochFinished]) -> None:
+    """Replaces the loss curve."""
+    lines = [json.dumps(asdict(epoch), separators=(",", ":")) + "\n" for epoch in epochs]
+    write_atomically(path, "".join(lines).encode())
+
+
+def read_history(path: Path) -> list[EpochFinished]:
+    """The loss curve as far as it is written; empty where training has not begun."""
+    if not path.exists():
+        return []
+    return [EpochFinished(**json.loads(line)) for line in path.read_text().splitlines()]

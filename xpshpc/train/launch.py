@@ -1,0 +1,128 @@
+"""Training as a stage: checked before it starts, resumed where it stopped, and done by a gang of ranks."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Literal
+
+from xpshpc.config import JobFile
+from xpshpc.errors import UsageError
+from xpshpc.events import Listener, StageFinished, StageProgressed, StageStarted
+from xpshpc.plan.shards import split_shards
+from xpshpc.run_directory import RunDirectory, save_job, write_atomically
+from xpshpc.store.identity import check_owner
+from xpshpc.store.manifest import read_manifest
+from xpshpc.train.batches import check_even_share
+from xpshpc.train.follow import Follower
+from xpshpc.train.history import EpochFinished
+from xpshpc.train.result import TrainResult, events_path, read_result, settings_hash
+
+_TOLD = (StageStarted, StageProgressed, StageFinished, EpochFinished)
+
+
+def train(
+    run: RunDirectory,
+    job_file: JobFile,
+    *,
+    ranks: int,
+    launcher: Literal["gloo", "mpirun"] = "gloo",
+    threads_per_rank: int = 1,
+    restart: bool = False,
+    on_event: Listener | None = None,
+) -> TrainResult:
+    """Trains the job's network on the run's committed shards by `ranks` processes, from the last checkpoint on.
+
+    Writes train/model.keras, train/model.json, train/history.jsonl, train/tensorboard and train/checkpoints. A finished
+    training with the same settings is returned as it is; `restart` clears what is there first. Events of the stage
+    "train" (unit: steps) and EpochFinished go to `on_event`.
+
+    Raises UsageError, before any rank starts, for missing shards, a batch that the ranks cannot share, other settings
+    than those of the checkpoints, or a training of this run that goes on elsewhere; Drained when asked to stop; else
+    what `run_gang` and the ranks raise.
+    """
+    from xpshpc.cluster.gang import run_gang
+
+    settings = settings_hash(job_file)
+    check_even_share(job_file.job.train.global_batch, ranks)
+    _check_stored(run, job_file)
+    run.train.mkdir(parents=True, exist_ok=True)
+    with _training_alone(run):
+        if restart:
+            _clear(run)
+        _claim(run, settings)
+        done = read_result(run, settings)
+        if done is not None:
+            return done
+        save_job(run, job_file)
+        events_path(run).unlink(missing_ok=True)
+        run_gang(
+            "xpshpc.train",
+            [str(run.path)],
+            ranks=ranks,
+            launcher=launcher,
+            log_directory=run.logs / "train",
+            threads_per_rank=threads_per_rank,
+            while_waiting=Follower(events_path(run), _TOLD, on_event).pass_on,
+        )
+    result = read_result(run, settings)
+    assert result is not None, "the ranks ended well without a model"
+    return replace(result, reused=False)
+
+
+def _check_stored(run: RunDirectory, job_file: JobFile) -> None:
+    identity = check_owner(run, job_file)
+    if identity is None:
+        raise UsageError("no data set to train on", where=str(run.path), try_="xpshpc generate JOB")
+    plan = identity.plan()
+    split = split_shards(len(plan), job_file.job.split)
+    committed = read_manifest(run, plan).committed
+    missing = [shard for shard in (*split.training, *split.validation) if not committed[shard]]
+    if missing:
+        shown = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
+        raise UsageError(
+            f"{len(missing)} of the shards to train on are not stored yet: {shown}",
+            where=str(run.data),
+            try_=f"xpshpc generate {run.path}",
+        )
+
+
+def _claim(run: RunDirectory, settings: str) -> None:
+    path = run.train / "settings.json"
+    if not path.exists():
+        write_atomically(path, json.dumps({"settings": settings}).encode())
+    elif json.loads(path.read_bytes())["settings"] != settings:
+        raise UsageError(
+            "this run was trained, or half trained, with other settings",
+            where=str(run.train),
+            try_=f"xpshpc train {run.path} --restart, which clears them, or another name for the job",
+        )
+
+
+def _clear(run: RunDirectory) -> None:
+    for path in run.train.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+@contextmanager
+def _training_alone(run: RunDirectory) -> Iterator[None]:
+    # The lock goes with this process, however it ends; its ranks are tethered to it and end as well.
+    handle = os.open(run.train, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                "another process is training this run", where=str(run.train), try_=f"xpshpc status {run.path}"
+            ) from None
+        yield
+    finally:
+        os.close(handle)

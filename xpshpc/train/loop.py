@@ -1,0 +1,181 @@
+"""Training on one rank of many: epochs, checkpoints, and a good end whatever happens. Imports TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xpshpc.cluster.communicator import GradientCommunicator
+from xpshpc.config import Train
+from xpshpc.domain import Problem
+from xpshpc.errors import Drained, XpshpcError
+from xpshpc.train.batches import Batch, Order, RankSlice, ShardReader, read_batches
+from xpshpc.train.checkpoint import Checkpoint, Progress, Variables
+from xpshpc.train.history import EpochFinished
+from xpshpc.train.prefetch import Prefetch
+from xpshpc.train.schedule import learning_rate
+from xpshpc.train.step import Stepper
+from xpshpc.train.validation import validate
+
+_TELL_EVERY_S = 0.5
+
+
+class Diverged(XpshpcError):
+    """The loss or its gradient was not a finite number."""
+
+
+class DriftedApart(XpshpcError):
+    """Ranks that should hold the same weights to the last bit do not."""
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """What the loop tells others: `saved` a checkpoint (all ranks call it), `epoch` and `steps` on progress."""
+
+    saved: Callable[[Checkpoint], None]
+    epoch: Callable[[EpochFinished], None]
+    steps: Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Everything that training needs, on one rank."""
+
+    stepper: Stepper
+    problem: Problem
+    reader: ShardReader
+    order: Order
+    validation: tuple[int, ...]
+    settings: Train
+    ranks: GradientCommunicator
+    watchers: Watchers
+    should_stop: Callable[[], bool]
+    clock: Callable[[], float] = time.perf_counter
+
+    def total_steps(self) -> int:
+        """Steps of the whole training."""
+        return sum(self.order.steps(epoch) for epoch in range(self.settings.epochs))
+
+    def run(self, progress: Progress) -> Progress:
+        """Trains from `progress` to the last epoch and returns where it ended.
+
+        Raises Drained after a checkpoint when any rank is asked to stop; Diverged on all ranks, naming the shards, when
+        a loss is not finite; DriftedApart when ranks do not hold the same weights. Earlier checkpoints stay.
+        """
+        total = self.total_steps()
+        while progress.epoch < self.settings.epochs:
+            progress = self._finish_epoch(self._train_epoch(progress, total))
+        return progress
+
+    def _train_epoch(self, progress: Progress, total: int) -> Progress:
+        mine = RankSlice(self.ranks.rank, self.ranks.size)
+        batches = read_batches(self.order, self.reader, self.problem.reads, progress.epoch, mine, progress.step)
+        prepared = ((batch, self.problem.features(batch.rows), self.problem.targets(batch.rows)) for batch in batches)
+        started, loss_sum, samples = self.clock(), progress.loss_sum, progress.samples
+        told_at = started
+        with Prefetch(prepared, clock=self.clock) as ready:
+
+            def so_far(step: int) -> Progress:
+                return replace(
+                    progress,
+                    step=step,
+                    steps_done=progress.steps_done + step - progress.step,
+                    loss_sum=loss_sum,
+                    samples=samples,
+                    seconds=progress.seconds + self.clock() - started,
+                    wait_s=progress.wait_s + ready.waited_s,
+                )
+
+            for batch, inputs, truth in ready:
+                done = progress.steps_done + batch.step - progress.step
+                result = self.stepper.step(inputs, truth, self._rate(done, total), self.should_stop())
+                if not result.finite:
+                    # A rectifier can turn a NaN into 0: the loss alone does not tell which samples are sound.
+                    sound = np.isfinite(result.losses) & np.isfinite(inputs.reshape(len(inputs), -1)).all(axis=1)
+                    raise self._diverged(progress.epoch, batch, sound)
+                loss_sum += result.loss * self.order.global_batch
+                samples += self.order.global_batch
+                if result.stop:
+                    self._save(so_far(batch.step + 1))
+                    raise Drained("training stopped after a checkpoint", try_="the same command again")
+                if self.clock() - told_at > _TELL_EVERY_S:
+                    told_at = self.clock()
+                    self.watchers.steps(done + 1, f"epoch {progress.epoch + 1}, loss {result.loss:.4f}")
+            return so_far(self.order.steps(progress.epoch))
+
+    def _finish_epoch(self, progress: Progress) -> Progress:
+        begun = self.clock()
+        validation = validate(
+            self.stepper,
+            self.problem,
+            self.reader,
+            self.validation,
+            self.ranks,
+            batch=min(self.order.global_batch, 256),
+        )
+        train_s = progress.seconds
+        finished = EpochFinished(
+            epoch=progress.epoch + 1,
+            epochs=self.settings.epochs,
+            loss=progress.loss_sum / progress.samples,
+            validation=validation,
+            seconds=train_s + self.clock() - begun,
+            spectra_per_s=progress.samples / train_s,
+            learning_rate=self._rate(progress.steps_done - 1, self.total_steps()),
+            data_wait_share=progress.wait_s / train_s,
+        )
+        better = validation["loss"] < progress.best_loss
+        after = Progress(
+            settings=progress.settings,
+            epoch=progress.epoch + 1,
+            steps_done=progress.steps_done,
+            best_steps=progress.steps_done if better else progress.best_steps,
+            best_loss=validation["loss"] if better else progress.best_loss,
+            history=(*progress.history, finished),
+        )
+        self._save(after)
+        self.watchers.steps(after.steps_done, f"epoch {after.epoch}, loss {finished.loss:.4f}")
+        self.watchers.epoch(finished)
+        return after
+
+    def _save(self, progress: Progress) -> None:
+        network, optimizer = self.stepper.variables()
+        self._check_agreement(network)
+        if self.ranks.rank == 0:
+            self.watchers.saved(Checkpoint(progress, network, optimizer))
+        # Nobody leaves, or goes on, before the checkpoint is on the disk.
+        self.ranks.barrier()
+
+    def _check_agreement(self, network: Variables) -> None:
+        digest = hashlib.sha256(b"".join(values.tobytes() for values in network)).digest()
+        digests = self.ranks.gather(np.frombuffer(digest, np.uint8))
+        strangers = [rank for rank, other in enumerate(digests) if other.tobytes() != digests[0].tobytes()]
+        if strangers:
+            raise DriftedApart(
+                f"the weights of rank(s) {', '.join(map(str, strangers))} are not those of rank 0",
+                try_="xpshpc doctor; the last checkpoint is good",
+            )
+
+    def _rate(self, step: int, total: int) -> float:
+        warmup = self.settings.warmup_epochs * total / self.settings.epochs
+        return learning_rate(step, peak=self.settings.learning_rate, warmup_steps=warmup, total_steps=total)
+
+    def _diverged(self, epoch: int, batch: Batch, sound: NDArray[np.bool_]) -> Diverged:
+        bad, everyone = (
+            sorted({int(shard) for own in self.ranks.gather(shards) for shard in own})
+            for shards in (np.unique(batch.shards[~sound]), np.unique(batch.shards))
+        )
+        if bad:
+            cause = f"bad samples of shard(s) {', '.join(map(str, bad))}"
+        else:
+            cause = f"sound samples; the batch's shards are {', '.join(map(str, everyone))}"
+        return Diverged(
+            f"loss or gradient is not finite, from {cause}; the last good checkpoint is kept",
+            where=f"epoch {epoch + 1}, step {batch.step + 1}",
+            try_="xpshpc verify RUN; if the data are sound, a smaller train.learning_rate or a train.gradient_clip",
+        )

@@ -1,0 +1,141 @@
+"""One rank's part of a training: joined to the others, gone on from the last checkpoint, written down by the first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from xpshpc.cluster.communicator import Communicator, GradientCommunicator
+from xpshpc.config import JobFile
+from xpshpc.domain import Problem
+from xpshpc.errors import UsageError
+from xpshpc.events import EventLog, StageFinished, StageProgressed, StageStarted
+from xpshpc.plan.shards import split_shards
+from xpshpc.run_directory import RunDirectory
+from xpshpc.store.read import Store
+from xpshpc.store.record import read_records
+from xpshpc.train.batches import Order
+from xpshpc.train.checkpoint import Checkpoint, Progress, latest_checkpoint, load_best, save_checkpoint
+from xpshpc.train.export import Curves, save_model, summarise
+from xpshpc.train.history import EpochFinished, history_path, write_history
+from xpshpc.train.loop import Trainer, Watchers
+from xpshpc.train.result import checkpoints_path, events_path, settings_hash
+from xpshpc.train.step import Stepper
+
+
+def train_on_rank(
+    run: RunDirectory, job_file: JobFile, ranks: GradientCommunicator, *, should_stop: Callable[[], bool]
+) -> None:
+    """Trains from the last whole checkpoint, or from the start, to the last epoch; the first rank saves the model.
+
+    Raises what `Trainer.run` raises, and UsageError for a checkpoint of other settings.
+    """
+    begun = time.monotonic()
+    job = job_file.job
+    problem = job_file.domain.problem(job_file.settings)
+    store = Store(run)
+    split = split_shards(len(store.plan), job.split)
+    order = Order(_valid_rows(store, split.training, ranks), job.seed, job.train.global_batch, job.train.buffer_shards)
+    stepper = Stepper(
+        _network(problem, job_file, store),
+        problem,
+        ranks,
+        global_batch=order.global_batch,
+        gradient_clip=job.train.gradient_clip,
+    )
+    progress = _resume(run, stepper, ranks, settings_hash(job_file))
+    resumed_from = progress.steps_done or None
+    with ExitStack() as stack:
+        scribe = stack.enter_context(_Scribe(run, job.train.keep_checkpoints)) if ranks.rank == 0 else None
+        watchers = Watchers(scribe.save, scribe.finish_epoch, scribe.progress) if scribe else _SILENT
+        trainer = Trainer(
+            stepper=stepper,
+            problem=problem,
+            reader=store,
+            order=order,
+            validation=tuple(split.validation),
+            settings=job.train,
+            ranks=ranks,
+            watchers=watchers,
+            should_stop=should_stop,
+        )
+        if scribe:
+            scribe.log.emit(StageStarted("train", trainer.total_steps(), progress.steps_done, "steps"))
+        progress = trainer.run(progress)
+        if scribe:
+            stepper.assign(load_best(checkpoints_path(run), progress))
+            training = summarise(progress, ranks=ranks.size, resumed_from=resumed_from)
+            save_model(run, stepper.network, problem, training)
+            scribe.log.emit(StageFinished("train", round(time.monotonic() - begun, 3)))
+    ranks.barrier()
+
+
+def _valid_rows(store: Store, shards: range, ranks: Communicator) -> dict[int, int]:
+    """Valid samples of each shard, read by one rank for all."""
+    told = None
+    if ranks.rank == 0:
+        told = np.array([record.samples for record in read_records(store.run, shards)], np.int64)
+    return {shard: int(rows) for shard, rows in zip(shards, ranks.broadcast(told), strict=True)}
+
+
+def _network(problem: Problem, job_file: JobFile, store: Store) -> Any:
+    empty = {name: np.zeros((1, *store.specs[name].shape), store.specs[name].dtype) for name in problem.reads}
+    shape = problem.features(empty).shape[1:]
+    return problem.network(job_file.job.train.network, job_file.job.train.parameters, shape, job_file.job.seed)
+
+
+def _resume(run: RunDirectory, stepper: Stepper, ranks: GradientCommunicator, settings: str) -> Progress:
+    """Brings every rank to the last whole checkpoint, which the first one reads, or to the first one's weights."""
+    told = None
+    if ranks.rank == 0:
+        progress = Progress(settings)
+        checkpoint = latest_checkpoint(checkpoints_path(run), settings)
+        if checkpoint is not None:
+            progress = checkpoint.progress
+            try:
+                stepper.assign(checkpoint.network, checkpoint.optimizer)
+            except ValueError as error:
+                raise UsageError(
+                    str(error), where=str(checkpoints_path(run)), try_=f"xpshpc train {run.path} --restart"
+                ) from None
+        write_history(history_path(run), progress.history)
+        told = progress.as_json()
+    progress = Progress.from_json(ranks.broadcast(told))
+    stepper.broadcast()
+    return progress
+
+
+_SILENT = Watchers(lambda checkpoint: None, lambda epoch: None, lambda done, note: None)
+
+
+class _Scribe:
+    """The first rank's pen: events, loss curve, TensorBoard and checkpoints."""
+
+    def __init__(self, run: RunDirectory, keep: int) -> None:
+        self._run = run
+        self._keep = keep
+        self.log = EventLog(events_path(run))
+        self._curves = Curves(run.train / "tensorboard")
+
+    def __enter__(self) -> _Scribe:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._curves.close()
+        self.log.close()
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        # The curve is written first: a crash in between leaves a line too many, which resuming cuts off again.
+        write_history(history_path(self._run), checkpoint.progress.history)
+        save_checkpoint(checkpoints_path(self._run), checkpoint, keep=self._keep)
+
+    def finish_epoch(self, epoch: EpochFinished) -> None:
+        self._curves.add(epoch)
+        self.log.emit(epoch)
+
+    def progress(self, done: int, note: str) -> None:
+        self.log.emit(StageProgressed("train", done, note))
