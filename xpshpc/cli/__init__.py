@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -9,4 +10,5 @@ def main() -> None:
     """Entry point of the program `xpshpc`."""
     from xpshpc.cli.app import run_app
 
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.exit(run_app(sys.argv[1:]))

@@ -54,8 +54,8 @@ def show_scores(console: Console, answer: Mapping[str, Any]) -> None:
     )
     frechet = answer.get("frechet")
     if frechet:
-        baseline = frechet.get("split_half_baseline")
-        told = f" (two halves of the training set: {write_value(baseline)})" if baseline is not None else ""
+        baseline = frechet.get("same_size_baseline")
+        told = f" (training spectra among themselves: {write_value(baseline)})" if baseline is not None else ""
         console.print(
             f"Fréchet   {write_value(frechet['value'])}{told}, N = {write_count(frechet['n_a'])} and "
             f"{write_count(frechet['n_b'])}"

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 STAGE = "generate"
 POLL_S = 0.2
 DRAIN_S = 5.0
+STALLED_S = 120.0
+"""Workers take a second to start and to be replaced; if none has begun anything for so long, none will."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class FanOut:
         self._again: deque[ShardTask] = deque()
         self._watch = Watch(settings.silence_s)
         self._looked = float("-inf")
+        self._moved = clock()
         self._begun: dict[tuple[int, int], float] = {}
         self._silenced: set[tuple[int, int]] = set()
 
@@ -138,6 +141,7 @@ class FanOut:
 
     def _count(self, task: ShardTask, record: CommitRecord) -> None:
         harvest, emit = self._harvest, self._hold.log.emit
+        self._moved = self._clock()
         self._note_begin(task.shard.number, task.number, record.host, record.pid)
         harvest.total, harvest.made = harvest.total.add(record), harvest.made.add(record)
         self._hold.pause.end()
@@ -216,6 +220,14 @@ class FanOut:
         self._looked = now
         self._hold.lease.beat()
         beats = list(read_beats(self._staging))
+        if beats or not len(self._crew):
+            self._moved = now
+        elif now - self._moved > STALLED_S:
+            raise EnvironmentFault(
+                f"no worker has begun a shard for {STALLED_S:g} s",
+                where=str(self._run.path),
+                try_=f"look into {self._run.logs / 'workers.log'}, then xpshpc doctor",
+            )
         for beat in beats:
             self._note_begin(beat.shard, beat.attempt, beat.host, beat.pid)
         for beat in self._watch.silent(beats, now):

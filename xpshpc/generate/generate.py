@@ -164,9 +164,10 @@ def _fan_out(
     make_private_folder(run.staging / supervision.session)
     run.logs.mkdir(exist_ok=True)
     with open_local_client(harvest.workers, scratch=scratch, log=run.logs / "workers.log") as client:
+        crew = Crew(client, bench)
         supervision.log.emit(WorkersStarted(harvest.workers))
         window = harvest.workers * settings.window
-        FanOut(run, manifest, settings, Crew(client, bench), window, supervision, harvest).complete()
+        FanOut(run, manifest, settings, crew, window, supervision, harvest).complete()
 
 
 def _ignore(_event: Event) -> None:

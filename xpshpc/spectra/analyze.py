@@ -19,6 +19,7 @@ from xpshpc.spectra.measured.scale import Scale
 from xpshpc.spectra.measured.spectrum import shift_binding_energy
 from xpshpc.spectra.model_card import TRAIN_FIRST, ModelCard, find_model
 from xpshpc.spectra.problem import normalise
+from xpshpc.spectra.quiet_keras import import_keras
 from xpshpc.spectra.sources import xray_sources
 from xpshpc.spectra.spectrum_plot import plot_spectrum
 
@@ -131,8 +132,7 @@ def _fit_to_source(spectrum: MeasuredSpectrum, card: ModelCard) -> MeasuredSpect
 
 def _ask_network(card: ModelCard, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Composition (n, elements) and overlayer thickness (n,) in Å by the network."""
-    import keras
-
+    keras = import_keras()
     try:
         network = keras.models.load_model(card.model, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:

@@ -26,9 +26,8 @@ class XpsProblem:
 
     `kinetic_energy_eV` is the spectra's axis, shape (channels,), for photons of `photon_energy_eV`. `thickness_scale_A`
     is the unit in which the network answers inside and in which a thickness error enters the loss; `thickness_weight`
-    is that error's weight against the composition's RMSE. With 0.02, the errors of an untrained network (0.1, and one
-    unit of thickness) count as 5 to 1, those of a trained one (0.01, a quarter of the unit) as 2 to 1: composition leads,
-    and thickness is not forgotten.
+    is that error's weight against the composition's RMSE: with 0.02 the composition counts five to ten times as much
+    all through a training, and the thickness is still learned to about 1 Å.
     """
 
     kinetic_energy_eV: NDArray[np.float64]
