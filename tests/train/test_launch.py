@@ -8,8 +8,8 @@ from stored_run import small_job, store_run
 
 from xpshpc.errors import UsageError
 from xpshpc.events import EventLog, StageProgressed, StageStarted
+from xpshpc.follow import Follower
 from xpshpc.run_directory import RunDirectory
-from xpshpc.train.follow import Follower
 from xpshpc.train.launch import train
 from xpshpc.train.result import card_path, read_result, settings_hash
 

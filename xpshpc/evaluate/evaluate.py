@@ -12,7 +12,8 @@ from typing import Any, Literal
 from xpshpc.config import JobFile
 from xpshpc.errors import UsageError
 from xpshpc.evaluate.blocks import Work, plan_work
-from xpshpc.events import Event, Listener, StageFinished, StageProgressed, StageStarted, read_events
+from xpshpc.events import Listener, StageFinished, StageProgressed, StageStarted
+from xpshpc.follow import Follower
 from xpshpc.plan.identity import data_hash, hash_json
 from xpshpc.run_directory import RunDirectory
 from xpshpc.store.read import Store
@@ -20,7 +21,7 @@ from xpshpc.store.read import Store
 SCHEMA = 1
 """Raised when the same model and samples would give other metrics."""
 
-_STAGE_EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in (StageStarted, StageProgressed, StageFinished)}
+_TOLD = (StageStarted, StageProgressed, StageFinished)
 
 
 @dataclass(frozen=True)
@@ -112,16 +113,14 @@ def evaluate(
     _check_stored(plan_work(job_file), run)
     run.evaluate.mkdir(parents=True, exist_ok=True)
     events_path(run).unlink(missing_ok=True)
-    tail = _Tail(events_path(run), on_event)
     run_gang(
         "xpshpc.evaluate",
         [str(run.path)],
         ranks=ranks,
         launcher=launcher,
         log_directory=run.logs / "evaluate",
-        while_waiting=tail.pass_on,
+        while_waiting=Follower(events_path(run), _TOLD, on_event).pass_on,
     )
-    tail.pass_on()
     answered = read_evaluation(run)
     assert answered is not None, "the ranks ended well without metrics"
     return Evaluation(answered.run, answered.ranks, answered.seconds, answered.metrics, reused=False)
@@ -138,21 +137,3 @@ def _check_stored(work: Work, run: RunDirectory) -> None:
         )
     if sum(map(len, work.held_out)) < 2:
         raise UsageError("a single held-out sample tells nothing", where="split.held_out", try_="make more samples")
-
-
-class _Tail:
-    """Passes on the stage events that another process appends to a file."""
-
-    def __init__(self, path: Path, listener: Listener | None) -> None:
-        self._path = path
-        self._listener = listener
-        self._passed = 0
-
-    def pass_on(self) -> None:
-        if self._listener is None:
-            return
-        told = list(read_events(self._path))
-        for event in told[self._passed :]:
-            fields = {name: value for name, value in event.items() if name not in ("event", "time")}
-            self._listener(_STAGE_EVENTS[event["event"]](**fields))
-        self._passed = len(told)

@@ -14,12 +14,12 @@ from typing import Literal
 from xpshpc.config import JobFile
 from xpshpc.errors import UsageError
 from xpshpc.events import Listener, StageFinished, StageProgressed, StageStarted
+from xpshpc.follow import Follower
 from xpshpc.plan.shards import split_shards
 from xpshpc.run_directory import RunDirectory, save_job, write_atomically
 from xpshpc.store.identity import check_owner
 from xpshpc.store.manifest import read_manifest
 from xpshpc.train.batches import check_even_share
-from xpshpc.train.follow import Follower
 from xpshpc.train.history import EpochFinished
 from xpshpc.train.result import TrainResult, events_path, read_result, settings_hash
 
