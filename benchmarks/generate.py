@@ -88,12 +88,12 @@ def _share(job_file: JobFile, number: int, of: int) -> tuple[Plan, range]:
 
 
 def _simulate(job_file: JobFile, folder: Path, number: int, of: int, ready: Barrier) -> Spent:
-    """Makes this process' share of the shards, piece by piece, and forgets them."""
-    source, piece = _source(job_file), job_file.job.generate.inner_chunk_samples
-    source.make(np.arange(piece))
+    """Builds the source, makes this process' share of the shards piece by piece, and forgets them."""
+    piece = job_file.job.generate.inner_chunk_samples
     plan, numbers = _share(job_file, number, of)
     ready.wait()
     began, began_cpu = time.monotonic(), time.process_time()
+    source = _source(job_file)
     for shard in numbers:
         for first in range(plan[shard].start, plan[shard].stop, piece):
             source.make(np.arange(first, first + piece))

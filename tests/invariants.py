@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,10 +68,6 @@ def check_complete(run: RunDirectory, job_file: JobFile, quarantined: tuple[int,
             np.testing.assert_array_equal(rows[name], array)
         there += indices.tolist()
     assert there == [index for index in range(job_file.job.generate.samples) if index not in quarantined]
-
-
-def fresh_run(folder: Path, name: str = "run") -> RunDirectory:
-    return RunDirectory(folder / name)
 
 
 def attempts_of(run: RunDirectory, shard: int) -> list[Any]:

@@ -44,6 +44,8 @@ class Settings(Section):
 class Numbers:
     """A source: counts, a fraction, and the sample's own index."""
 
+    piece_samples: int | None = None
+
     def __init__(self, settings: Settings, seed: int) -> None:
         self.settings = settings
         self.streams = Streams(seed)

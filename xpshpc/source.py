@@ -29,6 +29,10 @@ class ArraySpec:
 class Source(Protocol):
     """Makes the samples of a data set. A sample is a pure function of (job, seed, index)."""
 
+    piece_samples: int | None
+    """Most samples in one call of `make`, which is also the time between two heartbeats: a slow source keeps a call
+    well below `generate.silence_s`. None leaves it to the engine."""
+
     def arrays(self) -> tuple[ArraySpec, ...]:
         """What `make` yields."""
         ...

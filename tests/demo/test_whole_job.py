@@ -56,7 +56,7 @@ def command(folder: Path, *arguments: str) -> dict:
 
 
 def test_the_answer_has_every_stage(answer):
-    assert answer["run"] == "whole"
+    assert answer["run"] == answer["train"]["run"] == answer["evaluate"]["run"] == "runs/whole"
     assert answer["planned"] == answer["committed"] == 3072 and answer["quarantined"] == 0
     assert answer["train"]["ranks"] == 2 and answer["train"]["epochs"] == 6
     assert Path(answer["train"]["model"]).name == "model.keras"

@@ -38,7 +38,7 @@ class DeadlyHeart(Heart):
 
 def die_at(path: Path, point: str) -> None:
     DeadlyHeart.point = point
-    shard_task.Heart = DeadlyHeart  # type: ignore[misc]
+    shard_task.Heart = DeadlyHeart  # type: ignore[attr-defined, misc]
     bench = open_bench(RunDirectory(path), numbers_job(40))
     shard_task.make_shard(bench, first_task(bench, 1))
 

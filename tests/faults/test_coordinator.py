@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from xpshpc.store.verify import verify
 
 pytestmark = pytest.mark.faults
 
-JOB = {"samples": 200, "piece_s": 0.1}
+JOB: dict[str, Any] = {"samples": 200, "piece_s": 0.1}
 SHARDS = 13
 
 

@@ -12,8 +12,10 @@ import pytest
 
 from tests.invariants import attempts_of, check_complete, store_bytes
 from tests.sources import Behaviour, Fault, numbers_job
+from xpshpc.errors import EnvironmentFault
 from xpshpc.events import Event, read_events
-from xpshpc.generate.events import ShardCommitted, WorkerKilled
+from xpshpc.generate import fanout
+from xpshpc.generate.events import ShardCommitted, WorkerKilled, WorkersStarted
 from xpshpc.generate.generate import GenerateResult, generate
 from xpshpc.run_directory import RunDirectory
 
@@ -107,7 +109,8 @@ def test_silence_is_caught_when_it_is_long_enough_and_slowness_is_not_silence(tm
 
 def test_a_worker_killed_from_outside_is_replaced(tmp_path: Path, undisturbed: dict[str, str]) -> None:
     """kill −9 as soon as the first shard is in the store, whatever the worker is doing."""
-    run, killed = RunDirectory(tmp_path / "run"), []
+    run = RunDirectory(tmp_path / "run")
+    killed: list[int] = []
 
     def kill_the_worker_that_committed(event: Event) -> None:
         if isinstance(event, ShardCommitted) and not killed:
@@ -120,6 +123,21 @@ def test_a_worker_killed_from_outside_is_replaced(tmp_path: Path, undisturbed: d
     assert set(result.failures) <= {"worker_lost"}
     pids = {event["pid"] for event in read_events(run.events) if event["event"] == "ShardCommitted"}
     assert len(pids) >= 2
+
+
+def test_workers_that_never_begin_end_the_run_with_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout, "STALLED_S", 1.0)
+    run = RunDirectory(tmp_path / "run")
+
+    def freeze_all(event: Event) -> None:
+        if isinstance(event, WorkersStarted):
+            for process in psutil.Process().children():
+                if "--multiprocessing-fork" in process.cmdline():
+                    process.suspend()
+
+    with pytest.raises(EnvironmentFault, match="no worker has begun a shard"):
+        generate(numbers_job(100), run, workers=2, on_event=freeze_all)
+    assert not run.staging.exists()
 
 
 def test_no_process_is_left(tmp_path: Path) -> None:

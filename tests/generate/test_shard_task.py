@@ -31,7 +31,7 @@ def bench_with(folder: Path, *faults: Fault, name: str = "run") -> Workbench:
 @pytest.mark.parametrize("piece", [1, 3, 8, 100])
 def test_pieces_do_not_change_the_bytes(tmp_path: Path, piece: int) -> None:
     whole, cut = bench_with(tmp_path, name="whole"), bench_with(tmp_path, name="cut")
-    cut.source.piece_samples = piece  # type: ignore[attr-defined]
+    cut.source.piece_samples = piece
     for bench in (whole, cut):
         make_shard(bench, first_task(bench, 1))
     assert cut.piece_samples == piece

@@ -96,9 +96,9 @@ def test_zarr_reads_the_same(tmp_path: Path, dtype: str) -> None:
     group = zarr.open_group(tmp_path / "data.zarr", mode="r")
     assert group.attrs["axis"] == [1, 2, 3]
     for name in ("image", "scalar"):
-        array = group[name]
-        assert isinstance(array, zarr.Array)
-        np.testing.assert_array_equal(np.asarray(array[:]), expected[name])
+        found = group[name]
+        assert isinstance(found, zarr.Array)
+        np.testing.assert_array_equal(np.asarray(found[:]), expected[name])
     assert group["image"].attrs["unit"] == "counts"
     assert group["image"].metadata.dimension_names == ("sample", "y", "x")  # type: ignore[union-attr]
 

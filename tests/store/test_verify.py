@@ -109,7 +109,7 @@ def remove_metadata(run: RunDirectory) -> None:
     (run.data / "zarr.json").unlink()
 
 
-DAMAGES = {
+DAMAGES: dict[Callable[[RunDirectory], None], tuple[int | None, int | None, str]] = {
     flip_second_chunk: (1, 24, "counts: samples 24 to 31: crc32c"),
     tear: (2, 32, "fraction: samples 32 to 39: .*torn"),
     remove_file: (0, 0, "index: No such file"),

@@ -151,7 +151,7 @@ def report(
     if not call.run.job.is_file():
         raise UsageError("there is nothing to report yet", where=str(call.run.path), try_=f"xpshpc run {target}")
     page = _report(call)
-    _answer(call, {"run": call.run.name, "report": str(page)}, show.show_report)
+    _answer(call, {"run": str(call.run.path), "report": str(page)}, show.show_report)
     return ExitCode.DONE
 
 
@@ -243,8 +243,7 @@ def _plan(call: Call) -> int:
         job.generate.source, call.job_file.settings, job.generate.options, job.seed
     ).arrays()
     answer = {
-        "run": call.run.name,
-        "directory": str(call.run.path),
+        "run": str(call.run.path),
         "data_hash": plan.data_hash,
         "planned": plan.samples,
         "shards": len(plan),

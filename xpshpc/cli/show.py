@@ -85,7 +85,7 @@ def show_report(console: Console, answer: Mapping[str, Any]) -> None:
 def show_plan(console: Console, answer: Mapping[str, Any]) -> None:
     """What --dry-run found."""
     split = answer["split"]
-    console.print(f"run       {answer['directory']}   data hash {answer['data_hash'][:16]}")
+    console.print(f"run       {answer['run']}   data hash {answer['data_hash'][:16]}")
     console.print(
         f"data      {write_count(answer['planned'])} samples in {write_count(answer['shards'])} shards, "
         f"{write_size(answer['uncompressed_bytes'])} before compression, by {answer['workers']} workers"

@@ -87,7 +87,7 @@ def read_evaluation(run: RunDirectory, question: Mapping[str, Any] | None = None
         return None
     if question is not None and answered != question:
         return None
-    return Evaluation(run.name, ranks, seconds, found, reused=True)
+    return Evaluation(str(run.path), ranks, seconds, found, reused=True)
 
 
 def evaluate(

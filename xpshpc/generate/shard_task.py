@@ -100,10 +100,9 @@ class Workbench:
     def piece_samples(self) -> int:
         """Samples in one call of the source, and between two heartbeats.
 
-        A slow source has an attribute `piece_samples` that keeps a call well below `silence_s`. Pieces are cut at the
-        same places in each attempt, whatever the time they take.
+        Pieces are cut at the same places in each attempt, whatever the time they take.
         """
-        return int(getattr(self.source, "piece_samples", self.job_file.job.generate.inner_chunk_samples))
+        return self.source.piece_samples or self.job_file.job.generate.inner_chunk_samples
 
 
 def make_shard(

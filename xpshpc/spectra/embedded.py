@@ -25,6 +25,8 @@ DEVICE = ("peak_counts", "analyser_fwhm_eV", "transmission_exponent", "detector_
 class EmbeddedSource:
     """Random samples of the job and their spectra, drawn with the job's seed."""
 
+    piece_samples: int | None = None
+
     def __init__(self, settings: SpectraSettings, seed: int) -> None:
         self._settings = settings
         self._streams = Streams(seed)

@@ -97,7 +97,7 @@ def read_result(run: RunDirectory, settings: str | None = None) -> TrainResult |
         if settings not in (None, training["settings"]) or card["sha256"] != file_hash(run.model):
             return None
         told = {name: value for name, value in training.items() if name in TrainResult.__dataclass_fields__}
-        return TrainResult(**told, run=run.name, model=run.model, reused=True)
+        return TrainResult(**told, run=str(run.path), model=run.model, reused=True)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
