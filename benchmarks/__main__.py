@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import subprocess
+import sys
 
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
+from benchmarks.table import print_rows
+from xpshpc.cluster.launch import WORKER_ENVIRONMENT
 
 NAMES = {
     "simulator": "Simulator",
@@ -18,19 +20,30 @@ NAMES = {
     "loader": "Loader against training step",
     "frechet": "Fréchet distance",
 }
+_CHILD = "XPSHPC_BENCHMARK"
 
 
-def main() -> None:
-    from benchmarks.table import print_rows
-
+def main() -> int:
+    """Runs each benchmark in a process of its own: memory and compute threads are those of a worker."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Ratios measured in one run.")
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--scale", type=float, default=1.0, help="1 is the full size, 0.1 a quick look")
     asked = parser.parse_args()
-    print(f"{os.cpu_count()} cores seen; compute threads of one process: {os.environ['OMP_NUM_THREADS']}")
-    for name in asked.names or NAMES:
+    if _CHILD in os.environ:
+        (name,) = asked.names
         print_rows(NAMES[name], importlib.import_module(f"benchmarks.{name}").run(asked.scale))
+        return 0
+    environment = {**os.environ, **WORKER_ENVIRONMENT, _CHILD: "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    print(
+        f"{len(os.sched_getaffinity(0))} cores; compute threads of one process: {WORKER_ENVIRONMENT['OMP_NUM_THREADS']}"
+    )
+    codes = []
+    for name in asked.names or NAMES:
+        sys.stdout.flush()
+        command = [sys.executable, "-m", "benchmarks", name, "--scale", str(asked.scale)]
+        codes.append(subprocess.run(command, env=environment, check=False).returncode)
+    return max(codes)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -32,12 +32,12 @@ from xpshpc.store.prepare import prepare_store
 from xpshpc.store.record import CommitRecord, FileRecord, read_record, record_file
 
 JOB = Path(__file__).parent.parent / "jobs" / "demo.toml"
-SHARDS = 32
+SHARDS = 48
 RECORDS = 10_000
 
 
 def run(scale: float) -> list[Row]:
-    """Rows of this benchmark; `scale` 1 makes 32 shards of 2048 spectra."""
+    """Rows of this benchmark; `scale` 1 makes the data set of the demo, 48 shards of 2048 spectra."""
     workers = usable_cores()
     shards = max(2 * workers, round(SHARDS * scale))
     shards -= shards % workers  # each process the same share: an odd one out would be charged to the fan-out

@@ -49,6 +49,10 @@ def _configuration(log: Path | None) -> dict[str, Any]:
         "distributed.worker.memory.pause": False,
         "distributed.worker.memory.terminate": 0.98,
         "distributed.worker.profile.enabled": False,
+        # Workers share their cores with these clocks, and the ones that simulate want all of them.
+        "distributed.admin.tick.interval": "1s",
+        "distributed.admin.system-monitor.interval": "5s",
+        "distributed.worker.memory.monitor-interval": "1s",
         "distributed.worker.http.routes": [],
         "distributed.scheduler.http.routes": [],
         "distributed.nanny.pre-spawn-environ": {**WORKER_ENVIRONMENT, **own},

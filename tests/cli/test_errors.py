@@ -47,7 +47,7 @@ def job(tmp_path: Path) -> Path:
         (["train", "job.toml"], 2, "no data set"),
         (["evaluate", "job.toml"], 2, "no data set"),
         (["report", "job.toml"], 2, "nothing to report"),
-        (["verify", "."], 2, "no run here"),
+        (["verify", "runs/none"], 2, "no run here"),
         (["status", "runs/none"], 2, "no run here"),
         (["simulate", "Cu2Q"], 2, "unknown element"),
         (["simulate", "Cu", "--density", "-1"], 2, "density"),

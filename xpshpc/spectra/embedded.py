@@ -16,7 +16,7 @@ from xpshpc.spectra.settings import SpectraSettings
 from xpshpc.spectra.simulator import Simulator
 from xpshpc.spectra.sources import xray_sources
 
-_PIECE = 256
+_PIECE = 64
 _LARGEST_UINT16 = 65535
 DEVICE = ("peak_counts", "analyser_fwhm_eV", "transmission_exponent", "detector_background")
 """What the array `device` holds, in this order."""
