@@ -11,9 +11,10 @@ from xpshpc.errors import UsageError
 from xpshpc.spectra.batch import draw_batch
 from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
 from xpshpc.spectra.embedded import EmbeddedSource, nominal_batch, stored_batch
+from xpshpc.spectra.line_list import list_lines
 from xpshpc.spectra.sample import parse_formula
 from xpshpc.spectra.settings import SpectraSettings
-from xpshpc.spectra.simulator import Simulator
+from xpshpc.spectra.simulator import Simulator, dipole_factor
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_a_film_on_its_own_material_is_that_material(thickness):
     job = quiet()
     covered = simulate(job, "C5O", thickness, density=1.56)
     bare = simulate(job, "C5O", 0.0, density=1.56)
-    np.testing.assert_allclose(covered, bare, atol=2e-3 * bare.max())
+    np.testing.assert_allclose(covered, bare, rtol=0, atol=7e-4 * bare.max())
     peak = bare.argmax()
     assert covered[peak] == pytest.approx(bare[peak], rel=1e-3)
 
@@ -50,13 +51,13 @@ def test_an_overlayer_attenuates_by_its_mean_free_path():
     simulator = Simulator(job.samples, job.instrument)
 
     def copper(thickness):
-        lines = simulator.lines(nominal_batch(job, simulator, {"Cu": 1.0}, overlayer_A=thickness))
+        lines = list_lines(simulator, nominal_batch(job, simulator, {"Cu": 1.0}, overlayer_A=thickness))
         return {line.orbital: line for line in lines if line.element == "Cu"}
 
     bare, covered = copper(0.0), copper(20.0)
     carbon = next(
         line
-        for line in simulator.lines(nominal_batch(job, simulator, {"Cu": 1.0}, overlayer_A=20.0))
+        for line in list_lines(simulator, nominal_batch(job, simulator, {"Cu": 1.0}, overlayer_A=20.0))
         if line.layer == "overlayer" and line.orbital == "1s" and line.element == "C"
     )
     deep, shallow = (np.log(bare[k].intensity / covered[k].intensity) for k in ("2p3/2", "3p3/2"))
@@ -70,7 +71,7 @@ def test_peak_areas_follow_the_listed_intensities():
     simulator = Simulator(job.samples, job.instrument)
     batch = nominal_batch(job, simulator, {"Au": 0.5, "C": 0.5}, overlayer_A=0.0)
     spectrum, energy = simulator.expected_counts(batch)[0], simulator.kinetic_energy_eV
-    lines = simulator.lines(batch)
+    lines = list_lines(simulator, batch)
 
     def area(low, high):
         part = (energy >= low) & (energy < high)
@@ -101,8 +102,6 @@ def test_the_strongest_channel_has_the_dose_and_the_darkest_the_detectors(source
 
 def test_the_magic_angle_forgets_asymmetry():
     """At 54.7° the dipole factor is 1 for every line."""
-    from xpshpc.spectra.simulator import dipole_factor
-
     np.testing.assert_allclose(dipole_factor(np.linspace(-1, 2, 7), 54.7356), 1.0, atol=1e-6)
     angles = np.linspace(0, np.pi, 20_001)
     over_sphere = [dipole_factor(np.array([1.4]), float(np.rad2deg(a)))[0] for a in angles]
@@ -151,7 +150,7 @@ def test_every_element_makes_a_spectrum(source, symbol):
     batch = nominal_batch(SpectraSettings(), source.simulator, {symbol: 1.0}, overlayer_A=0.0)
     spectrum = source.simulator.expected_counts(batch)[0]
     assert np.isfinite(spectrum).all() and (spectrum >= 0).all()
-    strongest = source.simulator.lines(batch)[0]
+    strongest = list_lines(source.simulator, batch)[0]
     assert ELEMENT_INDEX[strongest.element] == ELEMENT_INDEX[symbol]
 
 

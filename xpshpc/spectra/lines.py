@@ -117,8 +117,9 @@ def subshells(symbol: str, source_name: str) -> list[Subshell]:
 
     Cross-sections: Scofield's (UCRL-51326, 1973, 10.2172/4545040) by xraylib, which gives them per electron, so the
     occupancy is multiplied in. β: Herman–Skillman potentials with Cooper–Zare's formula
-    (J. Chem. Phys. 48, 942, 1968, 10.1063/1.1668742), tabulated in data/beta_HS_all.csv. Widths: Campbell and Papp
-    (At. Data Nucl. Data Tables 77, 1, 2001, 10.1006/adnd.2000.0848) through xraydb.
+    (J. Chem. Phys. 48, 942, 1968, 10.1063/1.1668742), tabulated in data/beta_HS_all.csv. Widths, through
+    xraydb: Krause and Oliver (10.1063/1.555595) for K and L, Keski-Rahkonen and Krause
+    (10.1016/S0092-640X(74)80020-3) for the others.
     """
     import xraydb
     import xraylib
@@ -146,7 +147,8 @@ def subshells(symbol: str, source_name: str) -> list[Subshell]:
 def binding_energies() -> dict[str, dict[str, float]]:
     """Binding energies (eV) by element and X-ray name of the subshell, Li to Po, levels above the Fermi level left out.
 
-    From the X-ray Data Booklet through xraydb, corrected where data/binding_energy_overrides.csv says so.
+    From Elam, Ravel and Sieber (10.1016/S0969-806X(01)00227-4) through xraydb, corrected where
+    data/binding_energy_overrides.csv says so.
     """
     import xraydb
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from xpshpc.errors import UsageError
 from xpshpc.run_directory import write_atomically
 from xpshpc.spectra.embedded import EmbeddedSource, nominal_batch
+from xpshpc.spectra.line_list import LineIntensity, list_lines
 from xpshpc.spectra.sample import parse_material
 from xpshpc.spectra.settings import SpectraSettings
-from xpshpc.spectra.simulator import LineIntensity
 from xpshpc.spectra.sources import XraySource
 
 
@@ -99,6 +99,6 @@ def simulate_sample(
         simulator.table.source,
         simulator.kinetic_energy_eV,
         source.measure(batch)[0].astype(np.float64),
-        tuple(simulator.lines(batch)),
+        tuple(list_lines(simulator, batch)),
         material.remarks,
     )

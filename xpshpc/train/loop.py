@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xpshpc.cluster.communicator import GradientCommunicator
 from xpshpc.config import Train
 from xpshpc.domain import Problem
-from xpshpc.errors import Drained, XpshpcError
+from xpshpc.errors import Drained, ExitCode, XpshpcError
 from xpshpc.train.batches import Batch, Order, RankSlice, ShardReader, read_batches
 from xpshpc.train.checkpoint import Checkpoint, Progress, Variables
 from xpshpc.train.history import EpochFinished
@@ -26,7 +26,9 @@ _TELL_EVERY_S = 0.5
 
 
 class Diverged(XpshpcError):
-    """The loss or its gradient was not a finite number."""
+    """The loss or its gradient was not a finite number: the data or the learning rate must change."""
+
+    exit_code = ExitCode.USAGE
 
 
 class DriftedApart(XpshpcError):
