@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -19,23 +20,23 @@ _LARGEST_MESSAGE = 2**30
 _ARRAY, _JSON = b"A", b"J"
 
 
-class Messages:
+class Messages(ABC):
     """Broadcast and gather of values, given ranks that can exchange bytes."""
 
     rank: int
     size: int
 
+    @abstractmethod
     def allreduce(self, array: ArrayLike, op: Op = "sum") -> NDArray[np.float64]:
         """See Communicator."""
-        raise NotImplementedError
 
+    @abstractmethod
     def send_from(self, root: int, data: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The root's bytes; `data` has their length on every rank."""
-        raise NotImplementedError
 
+    @abstractmethod
     def exchange(self, data: NDArray[np.uint8], lengths: Sequence[int]) -> NDArray[np.uint8]:
         """All ranks' bytes one after the other, of these lengths."""
-        raise NotImplementedError
 
     def broadcast(self, value: Any, root: int = 0) -> Any:
         check_root(root, self.size)
