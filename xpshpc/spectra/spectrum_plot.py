@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FORMATS = (".svg", ".png", ".pdf")
 WIDTH_IN, HEIGHT_IN = 10.0, 5.2
 COLOURS = ("#c0392b", "#1f6fb2", "#2e8b57", "#8e44ad", "#d17a00", "#008b8b", "#b03a75", "#6b6b00", "#5d4037", "#37618e")
-LEGEND_COLUMNS = 5
+LEGEND_COLUMNS = 7
 LONGEST_TITLE = 56
 LABEL_ROOM = 0.30
 """Share of the highest intensity that the names of the lines take above it."""
@@ -219,7 +219,7 @@ def _draw_legend(figure: Figure, legend: Mapping[str, str], colours: Mapping[str
     columns = min(len(handles), LEGEND_COLUMNS)
     figure.legend(
         handles=handles,
-        loc="upper right",
+        loc="outside lower center",
         ncols=columns,
         frameon=False,
         fontsize=9.5,
