@@ -54,12 +54,12 @@ def show_scores(console: Console, answer: Mapping[str, Any]) -> None:
     )
     frechet = answer.get("frechet")
     if frechet:
-        baseline = frechet.get("same_size_baseline")
-        told = f" (training spectra among themselves: {write_value(baseline)})" if baseline is not None else ""
-        console.print(
-            f"Fréchet   {write_value(frechet['value'])}{told}, N = {write_count(frechet['n_a'])} and "
-            f"{write_count(frechet['n_b'])}"
-        )
+        sizes = f"{write_count(frechet['n_a'])} training against {write_count(frechet['n_b'])} held-out spectra"
+        console.print(f"Fréchet   {write_value(frechet['value'])} for {sizes}")
+        baseline, parts = frechet.get("same_size_baseline"), frechet.get("same_size_n")
+        if baseline is not None and parts:
+            one, other = (write_count(part) for part in parts)
+            console.print(f"          {write_value(baseline)} for {one} against {other} training spectra")
 
 
 def show_analysis(console: Console, answer: Mapping[str, Any]) -> None:
