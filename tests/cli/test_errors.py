@@ -44,6 +44,8 @@ def job(tmp_path: Path) -> Path:
         (["generate", "job.toml", "--set", "spectra.instrument.window_eV=[400,1700]"], 2, "out of reach"),
         (["generate", "job.toml", "--on", "nowhere"], 2, "nowhere"),
         (["generate", "job.toml", "--workers", "0"], 2, "--workers"),
+        (["run", "job.toml", "--ranks", "3"], 2, "global_batch"),
+        (["run", "job.toml", "--set", "generate.samples=256"], 2, "cannot be split"),
         (["train", "job.toml"], 2, "no data set"),
         (["evaluate", "job.toml"], 2, "no data set"),
         (["report", "job.toml"], 2, "nothing to report"),
@@ -77,6 +79,14 @@ def test_a_measured_file_that_is_no_spectrum_is_named_with_its_line(job):
     told = xpshpc("analyze", text, "--model", job.parent, folder=job.parent)
     assert told.returncode == 2
     assert "model" in told.stderr or "text.csv" in told.stderr
+
+
+def test_a_bad_survey_stops_a_whole_run_before_it_begins(job):
+    """Its last stage would fail on it, after the night was spent."""
+    (job.parent / "notes.csv").write_text("this is\nno spectrum\n")
+    told = xpshpc("run", job, "--set", "spectra.measured.surveys=['notes.csv']", folder=job.parent)
+    assert told.returncode == 2 and "notes.csv" in told.stderr
+    assert not (job.parent / "runs").exists()
 
 
 def test_help_is_there_for_every_command(tmp_path):

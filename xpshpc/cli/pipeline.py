@@ -12,6 +12,7 @@ import typer
 
 from xpshpc.cli import options, show
 from xpshpc.cli.answer import console, print_json
+from xpshpc.cli.science import analyze_job, check_surveys
 from xpshpc.cli.target import find_target
 from xpshpc.errors import ExitCode, UsageError
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 class Call:
     """One run, its job and where it runs, as a command was asked for them."""
 
+    target: Path
     run: RunDirectory
     job_file: JobFile
     profile: Profile
@@ -59,6 +61,7 @@ def run(
 ) -> int:
     """All stages of a job: generate, train, evaluate, analyze, report. Stopped at any moment, the same call goes on."""
     call = _call(target, runs, on, settings, workers, ranks, as_json)
+    _check_stages(call)
     if dry_run:
         return _plan(call)
     began = time.monotonic()
@@ -66,7 +69,7 @@ def run(
         made = _generate(call, listen)
         trained = _train(call, listen)
         scored = _evaluate(call, listen)
-        analysed = _analyze(call)
+        analysed = analyze_job(call.run, call.job_file)
         page = _report(call)
     answer = {
         **made.as_json(),
@@ -170,6 +173,7 @@ def _call(
     found, job_file = find_target(target, runs, settings)
     job = job_file.job
     return Call(
+        target,
         found,
         job_file,
         profile,
@@ -212,23 +216,26 @@ def _evaluate(call: Call, listen: Listener) -> dict[str, Any]:
     return score(call.run, call.job_file, ranks=call.ranks, launcher=call.profile.launcher, on_event=listen).as_json()
 
 
-def _analyze(call: Call) -> dict[str, Any] | None:
-    from xpshpc.cli.science import analyze_job
-
-    return analyze_job(call.run, call.job_file)
-
-
 def _report(call: Call) -> Path:
     from xpshpc.report.html import write_report
 
     return write_report(call.run, call.job_file)
 
 
+def _check_stages(call: Call) -> None:
+    """Finds what would stop a later stage, before the first one begins."""
+    from xpshpc.plan.shards import plan_shards, split_shards
+    from xpshpc.train.batches import check_even_share
+
+    job = call.job_file.job
+    split_shards(len(plan_shards(job.generate, "")), job.split)
+    check_even_share(job.train.global_batch, call.ranks)
+    check_surveys(call.job_file)
+
+
 def _need_data(call: Call) -> None:
     if not call.run.commits.is_dir():
-        raise UsageError(
-            "there is no data set yet", where=str(call.run.path), try_=f"xpshpc generate {call.job_file.job.name}"
-        )
+        raise UsageError("there is no data set yet", where=str(call.run.path), try_=f"xpshpc generate {call.target}")
 
 
 def _plan(call: Call) -> int:

@@ -15,6 +15,7 @@ from xpshpc.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from xpshpc.config import JobFile
     from xpshpc.run_directory import RunDirectory
+    from xpshpc.spectra.settings import SpectraSettings
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -99,6 +100,19 @@ def analyze(
     return ExitCode.DONE
 
 
+def check_surveys(job_file: JobFile) -> None:
+    """Reads the measured surveys of a job, so that a bad file stops a whole run before it has begun."""
+    from xpshpc.spectra.analyze import read_surveys
+    from xpshpc.spectra.settings import SpectraSettings
+    from xpshpc.spectra.sources import xray_sources
+
+    settings = job_file.settings
+    if isinstance(settings, SpectraSettings):
+        instrument = settings.instrument
+        photon = xray_sources()[instrument.source].photon_energy_eV
+        read_surveys(settings.measured.files(), instrument.energy_axis(), photon)
+
+
 def analyze_job(run: RunDirectory, job_file: JobFile) -> dict[str, Any] | None:
     """The last stage of a whole run: reads the job's measured surveys, or a simulated unknown where there are none.
 
@@ -107,29 +121,30 @@ def analyze_job(run: RunDirectory, job_file: JobFile) -> dict[str, Any] | None:
     from xpshpc.run_directory import write_atomically
     from xpshpc.spectra.analyze import analyze as read_composition
     from xpshpc.spectra.settings import SpectraSettings
-    from xpshpc.spectra.simulate import simulate_sample
 
     settings = job_file.settings
     if not isinstance(settings, SpectraSettings):
         return None
-    files = settings.measured.files()
     run.analyze.mkdir(parents=True, exist_ok=True)
-    if not files:
-        unknown = simulate_sample(
-            settings.measured.unknown,
-            settings,
-            overlayer_A=settings.measured.unknown_overlayer_A,
-            noise_seed=job_file.job.seed,
-        )
-        files = [run.analyze / "simulated-unknown.csv"]
-        unknown.write_csv(files[0])
+    surveys = settings.measured.files()
+    files = surveys or [_simulate_unknown(settings, job_file.job.seed, run.analyze / "simulated-unknown.csv")]
     answer = read_composition(files, run.path, plot_directory=run.analyze).as_json()
-    if not settings.measured.files():
+    if not surveys:
+        unknown = settings.measured
+        told = f"simulated as {unknown.unknown} under {unknown.unknown_overlayer_A:g} Å"
         for spectrum in answer["spectra"]:
-            told = f"simulated as {settings.measured.unknown} under {settings.measured.unknown_overlayer_A:g} Å"
             spectrum["remarks"] = [*spectrum["remarks"], told]
     write_atomically(run.analyze / "analysis.json", json.dumps(answer, indent=1, ensure_ascii=False).encode())
     return answer
+
+
+def _simulate_unknown(settings: SpectraSettings, seed: int, path: Path) -> Path:
+    from xpshpc.spectra.simulate import simulate_sample
+
+    unknown = settings.measured
+    simulated = simulate_sample(unknown.unknown, settings, overlayer_A=unknown.unknown_overlayer_A, noise_seed=seed)
+    simulated.write_csv(path)
+    return path
 
 
 def _spectra_settings(job: Path | None, settings: list[str] | None) -> Any:

@@ -93,14 +93,15 @@ def analyze(
             f"{charge_shift_eV:g} eV is no charge shift", where="--charge-shift", try_="--charge-shift 3.2"
         )
     card = find_model(model)
-    spectra: list[MeasuredSpectrum] = []
-    rows: list[NDArray[np.float64]] = []
-    for file in files:
-        for spectrum in read_measured(file, scale=scale, photon_energy_eV=photon_energy_eV):
-            fitted = _fit_to_source(shift_binding_energy(spectrum, charge_shift_eV), card)
-            rows.append(bring_to_axis(fitted, card.kinetic_energy_eV, divide_by_transmission=divide_by_transmission))
-            extension = describe_extension(fitted, card.kinetic_energy_eV)
-            spectra.append(replace(fitted, remarks=(*fitted.remarks, *([extension] if extension else []))))
+    spectra, rows = read_surveys(
+        files,
+        card.kinetic_energy_eV,
+        card.photon_energy_eV,
+        scale=scale,
+        stated_photon_energy_eV=photon_energy_eV,
+        charge_shift_eV=charge_shift_eV,
+        divide_by_transmission=divide_by_transmission,
+    )
     compositions, overlayers = _ask_network(card, np.stack(rows))
     answers = [
         _describe(spectrum, card, composition, float(overlayer))
@@ -115,15 +116,41 @@ def analyze(
     return Analysis(card.model, tuple(answers))
 
 
-def _fit_to_source(spectrum: MeasuredSpectrum, card: ModelCard) -> MeasuredSpectrum:
+def read_surveys(
+    files: Sequence[Path],
+    axis_eV: NDArray[np.float64],
+    photon_energy_eV: float,
+    *,
+    scale: Scale | None = None,
+    stated_photon_energy_eV: float | None = None,
+    charge_shift_eV: float = 0.0,
+    divide_by_transmission: bool = True,
+) -> tuple[list[MeasuredSpectrum], list[NDArray[np.float64]]]:
+    """All spectra of some files, and each brought onto a network's axis (kinetic energies in eV), (channels,).
+
+    `photon_energy_eV` is that of the network's spectra; the other arguments are those of `analyze`, and so are the
+    errors.
+    """
+    spectra: list[MeasuredSpectrum] = []
+    rows: list[NDArray[np.float64]] = []
+    for file in files:
+        for spectrum in read_measured(file, scale=scale, photon_energy_eV=stated_photon_energy_eV):
+            fitted = _fit_to_source(shift_binding_energy(spectrum, charge_shift_eV), photon_energy_eV)
+            rows.append(bring_to_axis(fitted, axis_eV, divide_by_transmission=divide_by_transmission))
+            extension = describe_extension(fitted, axis_eV)
+            spectra.append(replace(fitted, remarks=(*fitted.remarks, *([extension] if extension else []))))
+    return spectra, rows
+
+
+def _fit_to_source(spectrum: MeasuredSpectrum, learned_eV: float) -> MeasuredSpectrum:
     """Refuses a spectrum of another source: against the photoelectrons its Auger lines stand elsewhere."""
     measured = spectrum.photon_energy_eV
     if measured is None:
-        remark = f"photon energy not stated; taken as the network's, {card.photon_energy_eV:g} eV"
+        remark = f"photon energy not stated; taken as the network's, {learned_eV:g} eV"
         return replace(spectrum, remarks=(*spectrum.remarks, remark))
-    if abs(measured - card.photon_energy_eV) > SAME_SOURCE_eV:
+    if abs(measured - learned_eV) > SAME_SOURCE_eV:
         raise UsageError(
-            f"measured with {measured:g} eV photons, but the network learned spectra of {card.photon_energy_eV:g} eV",
+            f"measured with {measured:g} eV photons, but the network learned spectra of {learned_eV:g} eV",
             where=f"{spectrum.file} ({spectrum.name})",
             try_=f"a model trained for {measured:g} eV, or --photon-energy if the file is mistaken",
         )

@@ -35,6 +35,7 @@ class SpectraDomain:
         if options:
             raise UsageError(f"unknown key(s) {', '.join(sorted(options))}: it has none", where=f"generate.{name}")
         parse_formula(_own(settings).samples.overlayer)
+        parse_formula(_own(settings).measured.unknown)
         return EmbeddedSource(_own(settings), seed)
 
     def problem(self, settings: BaseModel) -> Problem:
