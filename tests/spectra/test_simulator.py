@@ -11,10 +11,11 @@ from xpshpc.errors import UsageError
 from xpshpc.spectra.batch import draw_batch
 from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
 from xpshpc.spectra.embedded import EmbeddedSource, nominal_batch, stored_batch
+from xpshpc.spectra.escape import dipole_factor
 from xpshpc.spectra.line_list import list_lines
 from xpshpc.spectra.sample import parse_formula
 from xpshpc.spectra.settings import SpectraSettings
-from xpshpc.spectra.simulator import Simulator, dipole_factor
+from xpshpc.spectra.simulator import Simulator
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xpshpc.plan.seeds import Streams
 from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
+from xpshpc.spectra.materials import mix
 from xpshpc.spectra.settings import Instrument, Samples
 
 
@@ -30,7 +31,11 @@ class SampleBatch:
     `elements` (n, k): places in ELEMENTS; `fractions` (n, k): atomic fractions, 0 where a place is unused; `shifts`
     (n, k) and `overlayer_shifts` (n, m): shifts of an element's lines towards higher binding energy, eV; `overlayer_A`
     (n,): thickness; `peak_counts`, `analyser_fwhm_eV`, `transmission_exponent`, `detector_background`: (n,).
-    `index` (n,) chooses the noise. `density_g_cm3`: of all these samples, or None to estimate it from the atoms.
+    `index` (n,) chooses the noise.
+
+    Of the material below the overlayer, (n,): `density_g_cm3`, `band_gap_eV`, and `loss`, the place of its loss
+    function in LOSS_FUNCTIONS. `charging_shift_eV` (n,) moves all lines to higher binding energy, `background_scale` (n,)
+    multiplies the inelastic background.
     """
 
     index: NDArray[np.int64]
@@ -43,15 +48,18 @@ class SampleBatch:
     analyser_fwhm_eV: NDArray[np.float64]
     transmission_exponent: NDArray[np.float64]
     detector_background: NDArray[np.float64]
-    density_g_cm3: float | None = None
+    density_g_cm3: NDArray[np.float64]
+    band_gap_eV: NDArray[np.float64]
+    loss: NDArray[np.intp]
+    charging_shift_eV: NDArray[np.float64]
+    background_scale: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getitem__(self, rows: slice) -> SampleBatch:
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        chosen: dict[str, Any] = {name: value[rows] for name, value in values.items() if isinstance(value, np.ndarray)}
-        return replace(self, **chosen)
+        chosen: dict[str, Any] = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
+        return SampleBatch(**chosen)
 
     def composition(self) -> NDArray[np.float32]:
         """Atomic fractions over ELEMENTS, (n, 80)."""
@@ -79,12 +87,18 @@ def draw_batch(
     ratios[np.arange(most)[None, :] >= count[:, None]] = 0.0
     fractions = (ratios / ratios.sum(axis=1, keepdims=True)).astype(np.float32)
     shifts = 2.0 * streams.uniform(indices, Purpose.SHIFTS, most + overlayer_elements) - 1.0
-    device = streams.uniform(indices, Purpose.INSTRUMENT, 4)
+    device = streams.uniform(indices, Purpose.INSTRUMENT, 6)
     counts_low, counts_high = np.log(instrument.peak_counts)
+    exact = fractions.astype(np.float64)
     return SampleBatch(
         index=indices,
         elements=elements,
-        fractions=fractions.astype(np.float64),
+        fractions=exact,
+        density_g_cm3=_stored(mix(elements, exact).density),
+        band_gap_eV=np.zeros(len(indices)),
+        loss=np.zeros(len(indices), dtype=np.intp),
+        charging_shift_eV=_stored(_between(instrument.charging_shift_eV, device[:, 4])),
+        background_scale=_stored(_between(instrument.background_scale, device[:, 5])),
         shifts=_stored(samples.chemical_shift_eV * shifts[:, :most]),
         overlayer_A=_stored(_between(samples.overlayer_A, uniform[:, 1])),
         overlayer_shifts=_stored(samples.overlayer_shift_eV * shifts[:, most:]),

@@ -11,6 +11,7 @@ from xpshpc.plan.seeds import Streams
 from xpshpc.source import ArraySpec, SampleError
 from xpshpc.spectra.batch import Purpose, SampleBatch, draw_batch
 from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
+from xpshpc.spectra.materials import mix
 from xpshpc.spectra.noise import poisson_counts
 from xpshpc.spectra.settings import SpectraSettings
 from xpshpc.spectra.simulator import Simulator
@@ -18,8 +19,14 @@ from xpshpc.spectra.sources import xray_sources
 
 _PIECE = 64
 _LARGEST_UINT16 = 65535
-DEVICE = ("peak_counts", "analyser_fwhm_eV", "transmission_exponent", "detector_background")
+DEVICE = (
+    "peak_counts", "analyser_fwhm_eV", "transmission_exponent", "detector_background", "charging_shift_eV",
+    "background_scale",
+)  # fmt: skip
 """What the array `device` holds, in this order."""
+
+MATTER = ("density_g_cm3", "band_gap_eV", "loss")
+"""What the array `matter` holds, in this order."""
 
 
 class EmbeddedSource:
@@ -61,7 +68,10 @@ class EmbeddedSource:
                 ("place",),
             ),
             ArraySpec(
-                "device", (len(DEVICE),), "float32", "counts, eV, 1, 1", ", ".join(DEVICE), ("quantity",)
+                "device", (len(DEVICE),), "float32", "counts, eV, 1, 1, eV, 1", ", ".join(DEVICE), ("quantity",)
+            ),
+            ArraySpec(
+                "matter", (len(MATTER),), "float32", "g/cm³, eV, 1", ", ".join(MATTER), ("property",)
             ),
         )  # fmt: skip
 
@@ -72,6 +82,7 @@ class EmbeddedSource:
             "photon_energy_eV": xray_sources()[instrument.source].photon_energy_eV,
             "elements": list(ELEMENTS),
             "device": list(DEVICE),
+            "matter": list(MATTER),
             "settings": self._settings.decisive(),
         }
 
@@ -88,6 +99,7 @@ class EmbeddedSource:
             "drawn_elements": np.where(batch.fractions > 0.0, batch.elements, -1).astype(np.int16),
             "shifts": np.concatenate([batch.shifts, batch.overlayer_shifts], axis=1).astype(np.float32),
             "device": np.stack([getattr(batch, name) for name in DEVICE], axis=1).astype(np.float32),
+            "matter": np.stack([getattr(batch, name) for name in MATTER], axis=1).astype(np.float32),
         }
 
     def draw(self, indices: NDArray[np.int64]) -> SampleBatch:
@@ -130,6 +142,9 @@ def stored_batch(arrays: dict[str, NDArray[Any]], indices: NDArray[np.int64]) ->
         shifts=shifts[:, :most],
         overlayer_A=arrays["overlayer_thickness"].astype(np.float64),
         overlayer_shifts=shifts[:, most:],
+        density_g_cm3=arrays["matter"][:, 0].astype(np.float64),
+        band_gap_eV=arrays["matter"][:, 1].astype(np.float64),
+        loss=arrays["matter"][:, 2].astype(np.intp),
         **device,
     )
 
@@ -150,10 +165,12 @@ def nominal_batch(
     def middle(bounds: tuple[float, float]) -> NDArray[np.float64]:
         return np.array([0.5 * (bounds[0] + bounds[1])])
 
+    elements = np.array([[ELEMENT_INDEX[symbol] for symbol in fractions]], dtype=np.intp)
+    shares = np.array([list(fractions.values())])
     return SampleBatch(
         index=np.array([index], dtype=np.int64),
-        elements=np.array([[ELEMENT_INDEX[symbol] for symbol in fractions]], dtype=np.intp),
-        fractions=np.array([list(fractions.values())]),
+        elements=elements,
+        fractions=shares,
         shifts=np.zeros((1, count)),
         overlayer_A=np.array([overlayer_A]),
         overlayer_shifts=np.zeros((1, len(simulator.overlayer_elements))),
@@ -161,5 +178,9 @@ def nominal_batch(
         analyser_fwhm_eV=middle(instrument.analyser_fwhm_eV),
         transmission_exponent=middle(instrument.transmission_exponent),
         detector_background=middle(instrument.detector_background),
-        density_g_cm3=density_g_cm3,
+        density_g_cm3=mix(elements, shares, density=density_g_cm3).density,
+        band_gap_eV=np.zeros(1),
+        loss=np.zeros(1, dtype=np.intp),
+        charging_shift_eV=middle(instrument.charging_shift_eV),
+        background_scale=middle(instrument.background_scale),
     )

@@ -60,18 +60,54 @@ def mix(
     elements: NDArray[np.intp],
     fractions: NDArray[np.float64],
     *,
-    density: float | None = None,
-    band_gap: float = 0.0,
+    density: float | NDArray[np.float64] | None = None,
+    band_gap: float | NDArray[np.float64] = 0.0,
 ) -> Material:
     """Materials of atomic `fractions` of `elements`, both (n, k); a fraction of 0 marks an unused place.
 
-    Where `density` (g/cm³) is not given, the atoms' volumes are added up.
+    `density` (g/cm³) and `band_gap` (eV) are one number or (n,). Where the density is None or NaN, the atoms'
+    volumes are added up.
     """
     data = atomic_data()
     mass = (fractions * data.mass[elements]).sum(axis=1)
-    if density is None:
-        estimated = mass / (fractions * (data.mass / data.density)[elements]).sum(axis=1)
-    else:
-        estimated = np.full(len(mass), density)
+    estimated = mass / (fractions * (data.mass / data.density)[elements]).sum(axis=1)
     valence = (fractions * data.valence_electrons[elements]).sum(axis=1)
-    return Material(mass, estimated, valence, np.full(len(mass), band_gap))
+    known = estimated if density is None else np.where(np.isnan(density), estimated, density)
+    return Material(mass, known, valence, np.broadcast_to(np.asarray(band_gap, dtype=np.float64), mass.shape))
+
+
+NON_METALS = frozenset(
+    (
+        "H",
+        "He",
+        "B",
+        "C",
+        "N",
+        "O",
+        "F",
+        "Ne",
+        "Si",
+        "P",
+        "S",
+        "Cl",
+        "Ar",
+        "Ge",
+        "As",
+        "Se",
+        "Br",
+        "Kr",
+        "Te",
+        "I",
+        "Xe",
+    )
+)
+"""Elements that, when they are a part of a material, keep it from being counted as a metal."""
+
+
+def metallic(
+    elements: NDArray[np.intp], fractions: NDArray[np.float64], band_gap: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Whether materials (as in `mix`) are metals: no band gap, and not an atom of a non-metal. Shape (n,)."""
+    bound = np.array([symbol in NON_METALS for symbol in ELEMENTS])[elements] & (fractions > 0.0)
+    free: NDArray[np.bool_] = (np.asarray(band_gap) == 0.0) & ~bound.any(axis=1)
+    return free

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,6 +33,15 @@ class Samples(Section):
 
     elements: tuple[str, ...] = Field(ELEMENTS, min_length=1, description="the elements that samples are drawn from")
     elements_per_sample: tuple[int, int] = (1, 5)
+    recipe: Literal["mixtures", "pure_sums", "compounds"] = Field(
+        "mixtures",
+        description="homogeneous random mixtures; sums of the pure elements' spectra; or real compounds from the list",
+    )
+    compounds: tuple[str, ...] = Field((), description="recipe compounds: names or kinds to draw from; none: all")
+    compounds_per_sample: tuple[int, int] = Field((1, 1), description="recipe compounds: how many are mixed")
+    undetectable: Literal["keep", "leave_out", "down_weight"] = Field(
+        "keep", description="what becomes of elements below the detection limit in `composition`"
+    )
     largest_ratio: int = Field(10, gt=0, le=1000, description="atomic ratios are whole numbers from 1 to this")
     chemical_shift_eV: float = Field(5.0, ge=0, le=50, description="largest shift of an element's lines, either way")
     overlayer: str = Field("C5O", description="formula of the overlayer")
@@ -71,7 +81,14 @@ class Instrument(Section):
     source_angle_deg: float = Field(54.7, ge=0, le=180, description="between X-rays and analyser")
     transmission_exponent: Range = Field((0.0, 1.0), description="n of a transmission that falls as E^-n")
     peak_counts: Range = Field((3_000.0, 50_000.0), description="dose: expected counts of the strongest channel")
+    transmission_table: tuple[tuple[Positive, Positive], ...] = Field(
+        (), description="(kinetic energy in eV, transmission) pairs that multiply it, linear between them"
+    )
     detector_background: tuple[Share, Share] = Field((0.0, 0.02), description="constant share of the strongest channel")
+    background_scale: Range = Field((1.0, 1.0), description="factor of the inelastic background")
+    acceptance_half_angle_deg: float = Field(0.0, ge=0, le=45, description="of the cone that the analyser takes in")
+    work_function_eV: float = Field(0.0, ge=0, le=10, description="of the analyser; 0: energies to the Fermi level")
+    charging_shift_eV: tuple[float, float] = Field((0.0, 0.0), description="of all lines, to higher binding energy")
     noise: bool = Field(True, description="Poisson noise")
     counts: Literal["uint16", "float32"] = Field("uint16", description="how counts are stored")
 
@@ -98,6 +115,10 @@ class Instrument(Section):
                 'at most 63700, or counts = "float32"'
             )
         _ascending(self.detector_background)
+        _ascending(self.charging_shift_eV)
+        energies = [energy for energy, _ in self.transmission_table]
+        if any(right <= left for left, right in pairwise(energies)):
+            raise ValueError("transmission_table: kinetic energies must rise")
         return self
 
     @property
@@ -132,13 +153,25 @@ class Measured(Section):
         return list(dict.fromkeys(path.resolve() for path in found if path.is_file()))
 
 
+class Physics(Section):
+    """Which effects are simulated, and by which formulas."""
+
+    imfp: Literal["JTP", "TPP-2M"] = Field("JTP", description="inelastic mean free path")
+    elastic_scattering: bool = Field(True, description="escape factor Q, effective asymmetry, attenuation length")
+    surface_excitations: bool = False
+    loss_functions: Literal["material", "universal"] = Field("material", description="a material's own, where known")
+    metal_asymmetry: bool = Field(True, description="Doniach–Šunjić lines in metals")
+    shake_up: bool = Field(True, description="shake-up lines of transition-metal oxides and aromatic polymers")
+
+
 class SpectraSettings(Section):
     """Everything that XPS adds to a job file."""
 
     samples: Samples = Samples()
     instrument: Instrument = Instrument()
+    physics: Physics = Physics()
     measured: Measured = Measured()
 
     def decisive(self) -> dict[str, Any]:
         """What decides the bytes of a data set."""
-        return self.model_dump(mode="json", include={"samples", "instrument"})
+        return self.model_dump(mode="json", include={"samples", "instrument", "physics"})

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from xpshpc.spectra.batch import SampleBatch
 from xpshpc.spectra.elements import ELEMENT_INDEX
+from xpshpc.spectra.escape import dipole_factor
 from xpshpc.spectra.film import share_channels
 from xpshpc.spectra.lines import LineTable, line_table
 from xpshpc.spectra.lineshape import SUBCHANNELS, make_profile_bank
@@ -198,12 +199,3 @@ class Simulator:
             drawn = np.bincount(target.ravel(), weight.ravel(), minlength=count * stride)
             spectra += drawn.reshape(count, stride)[:, 3 * width // 2 : 3 * width // 2 + length]
         return spectra
-
-
-def dipole_factor(asymmetry: NDArray[np.float64], angle_deg: float) -> NDArray[np.float64]:
-    """1 − β/4·(3cos²ψ − 1): emission at ψ from unpolarised X-rays against the mean over the sphere.
-
-    Source: Cooper and Zare, J. Chem. Phys. 48, 942 (1968), 10.1063/1.1668742. It is 1 at ψ = 54.7°.
-    """
-    factor: NDArray[np.float64] = 1.0 - 0.25 * asymmetry * (3.0 * np.cos(np.deg2rad(angle_deg)) ** 2 - 1.0)
-    return factor
