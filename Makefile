@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types unit bench clean
+.PHONY: help setup demo test lint types unit bench physics clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,6 +39,9 @@ unit: setup ## the quick tests: no ranks, no faults, no whole job
 
 bench: setup ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks
+
+physics: setup ## simulated spectra beside measured surveys, SESSA's own and published values: runs/physics/physics.html
+	$(BIN)/python -m benchmarks.physics
 
 clean: ## what was built and cached here; neither the environment nor the runs
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

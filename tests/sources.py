@@ -127,6 +127,9 @@ class NumbersDomain:
         assert isinstance(settings, Settings)
         return {"channels": settings.channels}
 
+    def decisive_options(self, source: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(options)
+
     def sources(self) -> tuple[str, ...]:
         return ("embedded",)
 

@@ -91,6 +91,10 @@ class Domain(Protocol):
         """The settings (JSON) that decide the bytes of a data set; what is only for later stages is left out."""
         ...
 
+    def decisive_options(self, source: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The part of a source's own options (JSON) that decides the bytes: not where it is, nor how patient one is."""
+        ...
+
     def sources(self) -> tuple[str, ...]:
         """Names that `generate.source` may have."""
         ...

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,20 @@ class Source(Protocol):
 
         Any split of the indices over calls gives the same bytes. Raises SampleError if one sample cannot be made.
         """
+        ...
+
+
+@runtime_checkable
+class AttendedSource(Protocol):
+    """A source whose single samples may take longer than `generate.silence_s`, and which watches over them itself."""
+
+    def check(self) -> None:
+        """Called before any worker starts. Raises XpshpcError if what the source needs is not on this machine."""
+        ...
+
+    def attend(self, beat: Callable[[str], None]) -> None:
+        """Called before `make` with where to tell, every few seconds and only as long as its own watch runs, what it is
+        waiting for."""
         ...
 
 

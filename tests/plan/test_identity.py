@@ -56,3 +56,13 @@ def test_how_and_where_it_is_made_does_not_change_it(job, change):
 )
 def test_what_decides_the_bytes_changes_it(job, change):
     assert data_hash(read_job(job, change)) != data_hash(read_job(job))
+
+
+def test_of_a_program_only_the_version_decides(job: Path) -> None:
+    """Where SESSA is, and how patiently it is watched, changes no byte; another version of it may."""
+    sessa = {"generate.source": "sessa", "generate.sessa.executable": "/opt/sessa", "generate.sessa.version": "2.2"}
+    first = data_hash(read_job(job, sessa))
+    assert first != data_hash(read_job(job))
+    patient = {"generate.sessa.executable": "/usr/sessa", "generate.sessa.silence_s": 9.0}
+    assert data_hash(read_job(job, sessa | patient)) == first
+    assert data_hash(read_job(job, sessa | {"generate.sessa.version": "2.3"})) != first

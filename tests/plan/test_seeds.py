@@ -55,3 +55,43 @@ def test_deviates_have_the_moments_of_their_distributions():
     assert abs(normal.mean()) < 4 / np.sqrt(draws)
     assert abs(normal.var() - 1.0) < 4 * np.sqrt(2 / draws)
     assert abs((normal**4).mean() - 3.0) < 4 * np.sqrt(96 / draws)
+
+
+def philox4x64(counter: int, key: tuple[int, int]) -> tuple[int, ...]:
+    """Philox4x64-10 in whole numbers, from its definition."""
+    low = 2**64 - 1
+    c0, c1, c2, c3 = ((counter >> shift) & low for shift in (0, 64, 128, 192))
+    k0, k1 = key
+    for _ in range(10):
+        first, second = 0xD2E7470EE14C6C93 * c0, 0xCA5A826395121157 * c2
+        c0, c1, c2, c3 = (second >> 64) ^ c1 ^ k0, second & low, (first >> 64) ^ c3 ^ k1, first & low
+        k0, k1 = (k0 + 0x9E3779B97F4A7C15) & low, (k1 + 0xBB67AE8584CAA73B) & low
+    return c0, c1, c2, c3
+
+
+def test_the_definition_gives_the_known_answer():
+    """Counter and key 0, from the Random123 distribution."""
+    assert philox4x64(0, (0, 0)) == (0x16554D9ECA36314C, 0xDB20FE9D672D0FDC, 0xD7E772CEE186176B, 0x7E68B68AEC7BA23B)
+
+
+@given(seed=st.integers(0, 2**63 - 1), purpose=st.integers(1, 9), index=st.integers(0, 2**40), draws=st.integers(1, 33))
+def test_deviates_are_box_and_mullers_of_the_samples_own_blocks(seed, purpose, index, draws):
+    """Blocks index·m + 1 to (index + 1)·m of a stream of m blocks a sample, in words of 32 bits, the low one first."""
+    pairs = -(-draws // 2)
+    blocks = -(-pairs // 4)
+    words = [
+        half
+        for block in range(blocks)
+        for word in philox4x64((blocks << 128) + index * blocks + block + 1, (seed, purpose))
+        for half in (word & 0xFFFFFFFF, word >> 32)
+    ]
+    radius = np.sqrt(-2.0 * np.log((np.array(words[:pairs]) + 0.5) * 2.0**-32))
+    angle = 2.0 * np.pi * np.array(words[-pairs:]) * 2.0**-32
+    expected = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:draws]
+    found = Streams(seed).normal(np.array([index]), purpose, draws)[0]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_neighbours_share_no_numbers():
+    deviates = Streams(4).normal(np.arange(50), 4, 64).ravel()
+    assert len(np.unique(deviates)) > 0.999 * deviates.size

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import gammainc
 
-from xpshpc.spectra.loss import LossSpace, tougaard_universal, transmitted
+from xpshpc.spectra.loss import LossSpace, cubic_weights, transmitted
+from xpshpc.spectra.loss_functions import tougaard_universal
 
 CHANNEL, LENGTH = 1.0, 600
 
@@ -69,3 +70,39 @@ def test_broadening_keeps_area_and_adds_variance(space):
     assert broad.sum() == pytest.approx(1.0, abs=1e-6)
     assert (broad * place).sum() == pytest.approx(200.0, abs=1e-4)
     assert (broad[0, 150:250] * (place[150:250] - 200) ** 2).sum() == pytest.approx(sigma**2, rel=1e-4)
+
+
+def test_whole_shifts_move_a_signal_and_nothing_else(space):
+    for shift in (0, 1, 17, -3):
+        factor = space.shifts(np.array([shift]))[0]
+        expected = np.eye(1, LENGTH, 200 + shift)[0]
+        line = np.eye(1, LENGTH, 200)[0]
+        moved = space.invert(space.transform(line * space.damping) * factor) / space.damping
+        np.testing.assert_allclose(moved, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.999, -7.6, 12.5])
+def test_a_spline_stands_where_it_is_put_with_unit_area(space, place):
+    """A cubic B-spline has the variance 1/3 wherever it stands among the channels."""
+    line = np.eye(1, LENGTH, 200)[0]
+    factor = space.spline_shifts(np.array([place]))[0]
+    spline = space.invert(space.transform(line * space.damping) * factor) / space.damping
+    near = slice(150, 250)
+    channels = np.arange(LENGTH)[near] - 200 - place
+    assert spline[near].sum() == pytest.approx(1.0, abs=1e-9)
+    assert (spline[near] * channels).sum() == pytest.approx(0.0, abs=1e-7)
+    assert (spline[near] * channels**2).sum() == pytest.approx(1.0 / 3.0, abs=1e-6)
+    assert np.count_nonzero(np.abs(spline[near]) > 1e-9) <= 4
+
+
+def test_values_of_a_spline_series_are_its_coefficients_through_the_sampled_spline(space):
+    smooth = np.exp(-0.5 * ((np.arange(LENGTH) - 250) / 9.0) ** 2)
+    damped = space.transform(smooth * space.damping) / space.sampled_spline()
+    coefficients = space.invert(damped) / space.damping
+    before, here, after, beyond = (float(weight) for weight in cubic_weights(0.0))
+    assert beyond == 0.0
+    values = before * coefficients[:-2] + here * coefficients[1:-1] + after * coefficients[2:]
+    np.testing.assert_allclose(values[100:400], smooth[101:401], atol=1e-7)
+    half = cubic_weights(0.5)
+    between = sum(float(w) * coefficients[200 + k : 300 + k] for k, w in enumerate(half))
+    np.testing.assert_allclose(between, np.exp(-0.5 * ((np.arange(201, 301) + 0.5 - 250) / 9.0) ** 2), atol=2e-5)

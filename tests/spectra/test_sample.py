@@ -109,3 +109,35 @@ def test_any_text_is_a_material_or_a_usage_error(text: str) -> None:
         return
     assert sum(fractions.values()) == pytest.approx(1)
     assert all(0 < share <= 1 and symbol in ELEMENTS for symbol, share in fractions.items())
+
+
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("/Si[SiO2]/O2/", {("O", ""): 2, ("Si", "SiO2"): 1}),
+        (
+            "/Si[Si2O]10/Si[Si2O3]10/Si[SiO2]14/Si66/",
+            {("Si", "Si2O"): 10, ("Si", "Si2O3"): 10, ("Si", "SiO2"): 14, ("Si", ""): 66},
+        ),
+        ("/SI7/SI[X]/NB[X]8/", {("Si", ""): 7, ("Si", "X"): 1, ("Nb", "X"): 8}),
+        ("(/SI/NB/SI[X]/NB[x]2/)1/nb[X]/", {("Si", ""): 1, ("Si", "X"): 1, ("Nb", ""): 1, ("Nb", "X"): 3}),
+        (
+            "(/Si[SiO2]/O2/)81(/B2/O3/)13(/Al2/O3/)2",
+            {("B", ""): 26, ("O", ""): 162 + 39 + 6, ("Al", ""): 4, ("Si", "SiO2"): 81},
+        ),
+        ("Cu2O", {("O", ""): 1, ("Cu", ""): 2}),
+    ],
+)
+def test_tags_keep_the_states_of_an_element_apart(text: str, amounts: dict[tuple[str, str], float]) -> None:
+    states = parse_material(text).states
+    total = sum(amounts.values())
+    assert [(state.element, state.tag) for state in states] == list(amounts)
+    assert [state.fraction for state in states] == pytest.approx([n / total for n in amounts.values()])
+
+
+@given(amounts=amounts_of_elements, tag=st.text("ABXx2", min_size=1, max_size=4))
+def test_tags_change_no_composition(amounts: dict[str, int], tag: str) -> None:
+    plain = "/".join(["", *(f"{symbol}{n}" for symbol, n in amounts.items()), ""])
+    tagged = "/".join(["", *(f"{symbol}[{tag}]{n}" for symbol, n in amounts.items()), ""])
+    assert parse_formula(tagged) == pytest.approx(parse_formula(plain))
+    assert {state.tag for state in parse_material(tagged).states} == {tag}

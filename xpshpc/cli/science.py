@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,40 +26,71 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def simulate(
-    sample: Annotated[str, typer.Argument(metavar="SAMPLE", help='A formula: "Cu2O", "Ca(OH)2", "Fe0.5Ni0.5".')],
-    overlayer: Annotated[float, typer.Option("--overlayer", metavar="Å", min=0, help="Carbon overlayer, Å.")] = 0.0,
+    sample: Annotated[
+        str,
+        typer.Argument(
+            metavar="SAMPLE",
+            help='A formula: "Cu2O", "Fe0.5Ni0.5"; layers: "SiO2 | 25 Å; Si"; or a .toml file of layers.',
+        ),
+    ],
+    overlayer: Annotated[
+        float, typer.Option("--overlayer", metavar="Å", min=0, help="Å of the job's overlayer on top, C5O by default.")
+    ] = 0.0,
     density: Annotated[
-        float | None, typer.Option("--density", metavar="G/CM3", help="Else estimated from the atoms' volumes.")
+        float | None, typer.Option("--density", metavar="G/CM3", help="Of a sample without layers, where not known.")
     ] = None,
     job: Annotated[Path | None, typer.Option("--job", help="Take sample and instrument settings of a job.")] = None,
     settings: options.Settings = None,
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="embedded|sessa|both", help="Which simulator; both are compared.")
+    ] = "embedded",
+    sessa: Annotated[
+        str | None, typer.Option("--sessa", metavar="EXECUTABLE", help="SESSA, where the job does not say.")
+    ] = None,
     noise: Annotated[bool, typer.Option("--noise", help="With counting noise.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the noise.")] = 0,
-    lines: Annotated[bool, typer.Option("--lines", help="Print every line inside the window.")] = False,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Print every line inside the window, with all behind it.")
+    ] = False,
+    lines_output: Annotated[
+        Path | None, typer.Option("--lines-output", metavar="FILE", help="Write the lines: .csv or .json.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Write a figure: .png, .svg or .pdf.")] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Write the spectrum: .csv.")] = None,
     as_json: options.AsJson = False,
 ) -> int:
-    """Simulate the spectrum of one sample under a carbonaceous overlayer."""
-    from xpshpc.spectra.simulate import simulate_sample
+    """Simulate the spectrum of one sample: a material, or any stack of layers, by one simulator or two."""
+    from xpshpc.spectra.simulate import Engine, simulate_sample
+    from xpshpc.spectra.spectrum_plot import check_format
 
-    if output is not None and output.suffix != ".csv":
-        raise UsageError(f"cannot write {output.suffix or 'a file without suffix'}", where=str(output), try_="x.csv")
+    engines: dict[str, Engine] = {"embedded": "embedded", "sessa": "sessa", "both": "both"}
+    if engine not in engines:
+        raise UsageError(f"unknown engine {engine!r}", where="--engine", try_="--engine embedded, sessa or both")
+    _check_suffix(output, ".csv")
+    _check_suffix(lines_output, ".csv", ".json")
+    if plot is not None:
+        check_format(plot)
+    job_file = _spectra_job(job, settings)
     simulated = simulate_sample(
         sample,
-        _spectra_settings(job, settings),
+        _spectra_settings(job_file),
         overlayer_A=overlayer,
         density_g_cm3=density,
         noise_seed=seed if noise else None,
+        engine=engines[engine],
+        sessa=_sessa_options(job_file, sessa) if engine != "embedded" else None,
     )
     if output is not None:
         simulated.write_csv(output)
+    if lines_output is not None:
+        simulated.write_lines(lines_output)
     if plot is not None:
         simulated.plot(plot)
     if as_json:
         print_json(simulated.as_json())
     else:
-        show.show_simulated(console(), simulated, every_line=lines, written=[p for p in (plot, output) if p])
+        written = [path for path in (plot, output, lines_output) if path is not None]
+        show.show_simulated(console(), simulated, every_line=lines, written=written)
     return ExitCode.DONE
 
 
@@ -147,21 +179,48 @@ def _simulate_unknown(settings: SpectraSettings, seed: int, path: Path) -> Path:
     return path
 
 
-def _spectra_settings(job: Path | None, settings: list[str] | None) -> Any:
-    """The [spectra] section of a job, or its defaults, with `--set spectra.…` applied."""
-    from xpshpc.config import read_job, validate_job
-    from xpshpc.spectra.settings import SpectraSettings
+def _check_suffix(path: Path | None, *known: str) -> None:
+    if path is not None and path.suffix not in known:
+        raise UsageError(
+            f"cannot write {path.suffix or 'a file without suffix'}",
+            where=str(path),
+            try_=" or ".join(f"x{suffix}" for suffix in known),
+        )
+
+
+def _spectra_job(job: Path | None, settings: list[str] | None) -> JobFile:
+    """A job, or one of defaults, with `--set` applied."""
+    from xpshpc.config import read_job, set_dotted, validate_job
 
     overrides = options.parse_settings(settings)
     if job is not None:
-        found = read_job(job, overrides)
-    else:
-        from xpshpc.config import set_dotted
+        return read_job(job, overrides)
+    tables: dict[str, Any] = {"name": "one", "seed": 0, "generate": {"samples": 1}, "spectra": {}}
+    for key, value in overrides.items():
+        set_dotted(tables, key, value)
+    return validate_job(tables, where="--set", folder=Path())
 
-        tables: dict[str, Any] = {"name": "one", "seed": 0, "generate": {"samples": 1}, "spectra": {}}
-        for key, value in overrides.items():
-            set_dotted(tables, key, value)
-        found = validate_job(tables, where="--set", folder=Path())
-    if not isinstance(found.settings, SpectraSettings):
-        raise UsageError("the job is not one of spectra", where=str(job))
-    return found.settings
+
+def _spectra_settings(job_file: JobFile) -> SpectraSettings:
+    from xpshpc.spectra.settings import SpectraSettings
+
+    if not isinstance(job_file.settings, SpectraSettings):
+        raise UsageError("the job is not one of spectra", where=job_file.job.name)
+    return job_file.settings
+
+
+def _sessa_options(job_file: JobFile, executable: str | None) -> dict[str, Any]:
+    """SESSA's options: the job's [generate.sessa], and the program of the command line in its place.
+
+    A program that is named on the command line gets a virtual display only where there is no other and it needs one.
+    """
+    generate = job_file.job.generate
+    known = dict(generate.options) if generate.source == "sessa" else {}
+    if executable is not None:
+        needless = bool(os.environ.get("DISPLAY")) or Path(executable).name == "xpshpc-sessa"
+        known = {"display": "none" if needless else "xvfb", **known, "executable": executable}
+    if "executable" not in known:
+        raise UsageError(
+            "no job says where SESSA is", where="--engine", try_="--sessa /opt/sessa/bin/sessa, or --sessa xpshpc-sessa"
+        )
+    return known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isinf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,25 @@ if TYPE_CHECKING:
     from xpshpc.cluster.check import Check
     from xpshpc.report.status import Status
     from xpshpc.spectra.simulate import SimulatedSpectrum
+    from xpshpc.store.clean import Remains
 
 _STRONGEST = 12
+_TABLE_WIDTH = 200
+_LINE_COLUMNS = {
+    "KE eV": ("kinetic_energy_eV", 1),
+    "BE eV": ("binding_energy_eV", 1),
+    "σ barn": ("cross_section_barn", 0),
+    "β": ("asymmetry", 2),
+    "λ Å": ("imfp_A", 1),
+    "λtr Å": ("transport_mfp_A", 1),
+}
+_MORE_LINE_COLUMNS = {
+    "βeff": ("effective_asymmetry", 2),
+    "L Å": ("attenuation_length_A", 1),
+    "ω": ("albedo", 3),
+    "Q": ("escape_factor", 3),
+}
+"""Of a line: title of the column, the quantity, and its decimals."""
 
 
 def show_run(console: Console, answer: Mapping[str, Any]) -> None:
@@ -100,35 +118,58 @@ def show_plan(console: Console, answer: Mapping[str, Any]) -> None:
 def show_simulated(
     console: Console, simulated: SimulatedSpectrum, *, every_line: bool, written: Sequence[Path]
 ) -> None:
-    """The lines of a simulated spectrum."""
+    """The layers and lines of a simulated spectrum; `every_line`: all of them, with every quantity behind each."""
     from rich.table import Table
+    from rich.text import Text
 
-    shares = ", ".join(f"{symbol} {100 * share:.1f}" for symbol, share in simulated.fractions.items())
-    console.print(f"{simulated.sample}: {shares} at.%, overlayer {simulated.overlayer_A:g} Å")
-    for remark in simulated.remarks:
-        console.print(f"note: {remark}")
+    for number, layer in enumerate(simulated.stack.layers, start=1):
+        shares = ", ".join(f"{symbol} {100 * share:.1f}" for symbol, share in layer.fractions().items())
+        thick = "" if isinf(layer.thickness_A) else f" | {layer.thickness_A:g} Å"
+        console.print(f"layer {number}  {layer.formula}{thick}: {shares} at.%", markup=False)
+    for remark in simulated.stack.remarks:
+        console.print(f"note: {remark}", markup=False)
+    if simulated.agreement is not None:
+        console.print(
+            f"SESSA's spectrum × {simulated.agreement.scale:.4g} (least squares): root mean square of the difference "
+            f"{write_percent(simulated.agreement.rms_of_strongest)} of the strongest channel"
+        )
     table = Table(box=None, header_style="bold")
-    for title in ("line", "layer", "KE eV", "BE eV", "σ barn", "β", "λ Å", "λtr Å", "intensity"):
+    columns = {**_LINE_COLUMNS, **(_MORE_LINE_COLUMNS if every_line else {})}
+    for title in ("line", "layer", *columns, "intensity"):
         table.add_column(title, justify="left" if title in ("line", "layer") else "right")
     strongest = simulated.lines[0].intensity if simulated.lines else 1.0
     for line in simulated.lines if every_line else simulated.lines[:_STRONGEST]:
+        state = f"[{line.state}]" if line.state else ""
         table.add_row(
-            f"{line.element} {line.orbital}",
-            line.layer,
-            f"{line.kinetic_energy_eV:.1f}",
-            f"{line.binding_energy_eV:.1f}",
-            f"{line.cross_section_barn:.0f}",
-            f"{line.asymmetry:.2f}",
-            f"{line.imfp_A:.1f}",
-            f"{line.transport_mfp_A:.1f}",
+            Text(f"{line.element}{state} {line.orbital}"),
+            Text(f"{line.layer} {line.material}"),
+            *(f"{getattr(line, name):.{digits}f}" for name, digits in columns.values()),
             f"{line.intensity / strongest:.4f}",
         )
+    console.width = max(console.width, _TABLE_WIDTH)
     console.print(table)
     hidden = len(simulated.lines) - _STRONGEST
     if hidden > 0 and not every_line:
-        console.print(f"and {hidden} weaker lines (--lines shows them)")
+        console.print(f"and {hidden} weaker lines (--lines shows them, and more of each)")
     for path in written:
         console.print(f"wrote {path}")
+
+
+def show_remains(console: Console, remains: Remains) -> None:
+    """What of a run will go, entry by entry, and what stays."""
+    if not remains.going:
+        console.print(f"nothing to do: no run in {remains.path}")
+    for entry in remains.going:
+        files = "1 file" if entry.files == 1 else f"{write_count(entry.files)} files"
+        console.print(f"  {entry.name:<14} {files:>14}  {write_size(entry.bytes):>10}", markup=False)
+    if remains.going:
+        samples = f", {write_count(remains.samples)} samples" if remains.samples else ""
+        console.print(
+            f"{remains.path}: {write_count(remains.files)} files, {write_size(remains.bytes)}{samples}", markup=False
+        )
+    if remains.going and remains.kept:
+        stays = ", ".join(entry.name for entry in remains.kept)
+        console.print(f"stays, because no run puts it there (--all removes it too): {stays}", markup=False)
 
 
 def show_status(console: Console, status: Status) -> None:

@@ -15,7 +15,7 @@ from xpshpc.evaluate.blocks import Work, plan_work
 from xpshpc.events import Listener, StageFinished, StageProgressed, StageStarted
 from xpshpc.follow import Follower
 from xpshpc.plan.identity import data_hash, hash_json
-from xpshpc.run_directory import RunDirectory
+from xpshpc.run_directory import RunDirectory, alone_in
 from xpshpc.store.read import Store
 
 SCHEMA = 1
@@ -112,15 +112,16 @@ def evaluate(
         return before
     _check_stored(plan_work(job_file), run)
     run.evaluate.mkdir(parents=True, exist_ok=True)
-    events_path(run).unlink(missing_ok=True)
-    run_gang(
-        "xpshpc.evaluate",
-        [str(run.path)],
-        ranks=ranks,
-        launcher=launcher,
-        log_directory=run.logs / "evaluate",
-        while_waiting=Follower(events_path(run), _TOLD, on_event).pass_on,
-    )
+    with alone_in(run.evaluate, "evaluating"):
+        events_path(run).unlink(missing_ok=True)
+        run_gang(
+            "xpshpc.evaluate",
+            [str(run.path)],
+            ranks=ranks,
+            launcher=launcher,
+            log_directory=run.logs / "evaluate",
+            while_waiting=Follower(events_path(run), _TOLD, on_event).pass_on,
+        )
     answered = read_evaluation(run)
     assert answered is not None, "the ranks ended well without metrics"
     return Evaluation(answered.run, answered.ranks, answered.seconds, answered.metrics, reused=False)

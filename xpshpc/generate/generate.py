@@ -18,6 +18,7 @@ from xpshpc.generate.shard_task import NO_ROOM, Workbench
 from xpshpc.generate.space import Pause, bytes_needed, check_space
 from xpshpc.generate.stop import StopSignals
 from xpshpc.run_directory import RunDirectory, save_job
+from xpshpc.source import AttendedSource
 from xpshpc.store.commit import clear_staging, make_private_folder
 from xpshpc.store.identity import check_owner
 from xpshpc.store.lease import hold_lease
@@ -127,6 +128,8 @@ def _complete(
 ) -> Harvest:
     settings, job = job_file.job.generate, job_file.job
     source = job_file.domain.source(settings.source, job_file.settings, settings.options, job.seed)
+    if isinstance(source, AttendedSource):
+        source.check()
     with hold_lease(run) as lease, StopSignals() as stop, EventLog(run.events, listener) as log:
         clear_staging(run.staging)
         plan, arrays = prepare_store(run, job_file, source)

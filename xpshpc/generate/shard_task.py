@@ -21,7 +21,7 @@ from xpshpc.generate.policy import Cause, Decision
 from xpshpc.generate.validate import BadOutput, validate_piece
 from xpshpc.plan.shards import Shard
 from xpshpc.run_directory import RunDirectory
-from xpshpc.source import SampleError, Source
+from xpshpc.source import AttendedSource, SampleError, Source
 from xpshpc.store.commit import clear_staging, commit_shard, make_private_folder
 from xpshpc.store.layout import VALID, StoredArray
 from xpshpc.store.record import Attempt, CommitRecord, FileRecord, Quarantined, installed_versions, read_record
@@ -152,12 +152,19 @@ def _make_rows(bench: Workbench, task: ShardTask, heart: Heart) -> tuple[dict[st
         indices = np.setdiff1d(indices, known, assume_unique=True)
         if first in task.isolated:
             for index in indices:
-                heart.beat("making", piece=first, sample=int(index))
+                _begin(bench, heart, piece=first, sample=int(index))
                 quarantined += _make_single(bench, shard, int(index), rows)
         else:
-            heart.beat("making", piece=first)
+            _begin(bench, heart, piece=first)
             quarantined += _make_piece(bench, shard, indices, first, rows)
     return rows, sorted(quarantined, key=lambda sample: sample.sample)
+
+
+def _begin(bench: Workbench, heart: Heart, *, piece: int, sample: int | None = None) -> None:
+    """A beat before the source is called; one that is attended goes on beating for the same piece and sample."""
+    heart.beat("making", piece=piece, sample=sample)
+    if isinstance(bench.source, AttendedSource):
+        bench.source.attend(lambda step: heart.beat(step, piece=piece, sample=sample))
 
 
 def _make_single(bench: Workbench, shard: Shard, index: int, rows: dict[str, NDArray[Any]]) -> list[Quarantined]:

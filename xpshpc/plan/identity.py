@@ -8,7 +8,7 @@ from typing import Any
 
 from xpshpc.config import JobFile
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when the same job file would give other bytes or another layout."""
 
 
@@ -24,12 +24,11 @@ def data_hash(job_file: JobFile) -> str:
         "schema": SCHEMA,
         "seed": resolved["seed"],
         section: job_file.domain.decisive(job_file.settings),
-        "generate": {
-            key: generate[key]
-            for key in ("source", "samples", "shard_samples", "inner_chunk_samples", generate["source"])
-            if key in generate
-        },
+        "generate": {key: generate[key] for key in ("source", "samples", "shard_samples", "inner_chunk_samples")},
     }
+    options = job_file.domain.decisive_options(generate["source"], generate.get(generate["source"], {}))
+    if options:
+        decisive["generate"][generate["source"]] = options
     return hash_json(decisive)
 
 

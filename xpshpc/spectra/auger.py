@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from xpshpc.spectra.elements import ATOMIC_NUMBERS
@@ -14,15 +14,14 @@ from xpshpc.spectra.tables import read_table
 class AugerGroup:
     """Transitions of one kind: a vacancy in `initial`, two in the levels `first` and `second`.
 
-    `numbers` are the atomic numbers for which the group is drawn, `shift_eV` the mean residual of the Z+1 rule against
-    measured energies, `fwhm_eV` the group's width.
+    `numbers` are the atomic numbers for which the group is drawn, `fwhm_eV` the group's width. `share` of the
+    vacancies that do not fluoresce decay this way; None where the rates are tabulated.
     """
 
     initial: str
     first: tuple[str, ...]
     second: tuple[str, ...]
     numbers: range
-    shift_eV: float
     fwhm_eV: float
     share: float | None = None
 
@@ -47,25 +46,44 @@ _L2_L3_M45_OPEN = range(22, 31)
 """In solids screening opens the transition L2L3M45 from Ti to Zn, which free-atom tables leave closed, and L2VV is weak
 (Antonides, Janse, Sawatzky, Phys. Rev. B 15, 1669, 1977, 10.1103/PhysRevB.15.1669); the figure is a round one."""
 
-_L23, _M23, _M45, _N45 = ("L2", "L3"), ("M2", "M3"), ("M4", "M5"), ("N4", "N5")
+_HEAVIEST_TABULATED = 92
+_M4 = 4
+_L23, _M23, _M45 = ("L2", "L3"), ("M2", "M3"), ("M4", "M5")
+_N23, _N45, _N67 = ("N2", "N3"), ("N4", "N5"), ("N6", "N7")
+_OUTER_MNN_SHARE = 0.8
+_INNER_MNN_SHARE = 0.15
 
 GROUPS = (
-    AugerGroup("K", _L23, _L23, range(5, 14), -8.0, 4.0, share=0.704),
-    AugerGroup("K", ("L1",), _L23, range(5, 14), -8.0, 6.0, share=0.235),
-    AugerGroup("L3", _M45, _M45, range(23, 36), 0.3, 3.5),
-    AugerGroup("L2", _M45, _M45, range(23, 36), 0.3, 3.5),
-    AugerGroup("L3", _M23, _M45, range(21, 36), -0.4, 8.0),
-    AugerGroup("L2", _M23, _M45, range(21, 36), -0.4, 8.0),
-    AugerGroup("L3", _M23, _M23, range(20, 36), -3.3, 12.0),
-    AugerGroup("L2", _M23, _M23, range(20, 36), -3.3, 12.0),
-    AugerGroup("M5", _N45, _N45, range(44, 61), 2.0, 4.0, share=0.8),
-    AugerGroup("M4", _N45, _N45, range(44, 61), 2.0, 4.0, share=0.8),
+    AugerGroup("K", _L23, _L23, range(6, 13), 4.0, share=0.704),
+    AugerGroup("K", ("L1",), _L23, range(6, 13), 6.0, share=0.235),
+    AugerGroup("K", ("L1",), ("L1",), range(6, 13), 6.0, share=0.061),
+    *(
+        group
+        for initial in ("L3", "L2")
+        for group in (
+            AugerGroup(initial, _M45, _M45, range(23, 36), 3.5),
+            AugerGroup(initial, _M23, _M45, range(21, 36), 8.0),
+            AugerGroup(initial, _M23, _M23, range(19, 36), 12.0),
+            AugerGroup(initial, ("M1",), _M23, range(21, 36), 12.0),
+        )
+    ),
+    *(
+        group
+        for initial in ("M5", "M4")
+        for group in (
+            AugerGroup(initial, _N45, _N45, range(44, 70), 4.0, share=_OUTER_MNN_SHARE),
+            AugerGroup(initial, _N45, _N67, range(58, 70), 8.0, share=_OUTER_MNN_SHARE),
+            AugerGroup(initial, _N67, _N67, range(58, 70), 8.0, share=_OUTER_MNN_SHARE),
+            AugerGroup(initial, _N23, _N45, range(50, 70), 15.0, share=_INNER_MNN_SHARE),
+        )
+    ),
 )
-"""Groups between 250 and 1486 eV. Residuals of the Z+1 rule: mean over the elements of data/auger_groups.csv.
+"""Groups between 250 and 1486 eV.
 
 Widths: what the multiplets and bands of a group spread over in measured surveys, to a factor of 1.5 or so. Shares of
 KLL as measured in neon (Körber and Mehlhorn, Z. Phys. 191, 217, 1966). No tabulated rates exist for MNN; four fifths is
-a round figure for M45N45N45 in the decay of 3d vacancies of a filled 4d shell.
+a round figure for what 4d and 4f electrons do in the decay of 3d vacancies, shared between their pairs in proportion to
+the pairs' number, and 0.15 for M45N23N45.
 """
 
 
@@ -76,70 +94,119 @@ def auger_lines(
 
     `vacancies`: photoionisation cross-section (barn) by subshell; `levels`: binding energies (eV) by element and
     subshell. Intensity is vacancies (after Coster–Kronig transfer) × Auger yield × branching, from xraylib; emission is
-    isotropic. Kinetic energies from data/auger_groups.csv, else by the Z+1 rule
-    E = B_i(Z) − ½[B_j(Z)+B_j(Z+1)] − ½[B_k(Z)+B_k(Z+1)] (Chung and Jenkins, Surf. Sci. 22, 479, 1970,
-    10.1016/0039-6028(70)90099-3), shifted by the group's mean residual.
+    isotropic. Vacancies that other Auger transitions leave behind are not followed.
     """
     number = ATOMIC_NUMBERS[symbol]
-    own, heavier = levels[symbol], levels[_symbol(number + 1)]
-    fed = _with_coster_kronig(number, vacancies)
+    fed = after_coster_kronig(number, vacancies)
     lines = []
     for group in GROUPS:
         if number not in group.numbers or fed.get(group.initial, 0.0) <= 0.0:
             continue
-        rate = _branching(number, group)
-        energy = _kinetic_energy(symbol, group, own, heavier)
+        rate = branching(number, group)
+        energy = kinetic_energy(symbol, group, levels)
         if rate > 0.0 and energy is not None:
             lines.append(AugerLine(group.name, energy, fed[group.initial] * rate, group.fwhm_eV))
     return lines
 
 
-def _kinetic_energy(
-    symbol: str, group: AugerGroup, own: Mapping[str, float], heavier: Mapping[str, float]
-) -> float | None:
+def kinetic_energy(symbol: str, group: AugerGroup, levels: Mapping[str, Mapping[str, float]]) -> float | None:
+    """Kinetic energy (eV) of a group, None where a level of it is not known.
+
+    From data/auger_groups.csv, there for the other half of the doublet too; else by the Z+1 rule, shifted by the mean
+    residual of the elements that are listed.
+    """
     listed = _listed_energies()
     if (symbol, group.name) in listed:
         return listed[symbol, group.name]
+    own = levels[symbol]
     partner = _DOUBLET_PARTNER.get(group.initial)
-    if partner and (symbol, group.name.replace(group.initial, partner, 1)) in listed:
-        main = listed[symbol, group.name.replace(group.initial, partner, 1)]
-        return main + own[group.initial] - own[partner]
+    main = replace(group, initial=partner or group.initial)
+    if partner and (symbol, main.name) in listed:
+        return listed[symbol, main.name] + own[group.initial] - own[partner]
+    estimate = z_plus_one_energy(symbol, group, levels)
+    if estimate is None:
+        return None
+    residuals = [
+        energy - rule
+        for (element, name), energy in listed.items()
+        if name == main.name and (rule := z_plus_one_energy(element, main, levels)) is not None
+    ]
+    return estimate + (sum(residuals) / len(residuals) if residuals else 0.0)
+
+
+def z_plus_one_energy(symbol: str, group: AugerGroup, levels: Mapping[str, Mapping[str, float]]) -> float | None:
+    """E = B_i(Z) − ½[B_j(Z)+B_j(Z+1)] − ½[B_k(Z)+B_k(Z+1)] in eV, None where a level is not known.
+
+    Source: Chung and Jenkins, Surf. Sci. 22, 479 (1970), 10.1016/0039-6028(70)90099-3. The level of larger j stands for
+    both halves of j and k.
+    """
+    own, heavier = levels[symbol], levels[_symbol(ATOMIC_NUMBERS[symbol] + 1)]
     outer = (group.first[-1], group.second[-1])
     if group.initial not in own or any(shell not in own or shell not in heavier for shell in outer):
         return None
-    holes = sum(0.5 * (own[shell] + heavier[shell]) for shell in outer)
-    return own[group.initial] - holes + group.shift_eV
+    return own[group.initial] - sum(0.5 * (own[shell] + heavier[shell]) for shell in outer)
 
 
-def _with_coster_kronig(number: int, vacancies: Mapping[str, float]) -> dict[str, float]:
-    """Vacancies by subshell after Coster–Kronig transitions have moved some outwards within the L shell."""
-    import xraylib
+def after_coster_kronig(number: int, vacancies: Mapping[str, float]) -> dict[str, float]:
+    """Vacancies by subshell after Coster–Kronig transitions have moved some outwards within L and M; none is lost.
 
+    Probabilities from xraylib. Its M tables begin at heavy elements: a lighter one takes those of M1 to M3 from the
+    lightest that has a value, since M3M45N and the like are open in all of them; M4M5N is not, and stays closed.
+    """
     fed = dict(vacancies)
-    for inner, outer, transition in (("L1", "L2", xraylib.FL12_TRANS), ("L1", "L3", xraylib.FL13_TRANS)):
-        if inner in fed and outer in fed:
-            fed[outer] += fed[inner] * _known(xraylib.CosKronTransProb, number, transition)
-    if "L2" in fed and "L3" in fed:
-        moved = (
-            _SOLID_L2_TO_L3
-            if number in _L2_L3_M45_OPEN
-            else _known(xraylib.CosKronTransProb, number, xraylib.FL23_TRANS)
-        )
-        fed["L3"] += moved * fed["L2"]
-        fed["L2"] *= 1.0 - moved
+    for shell, subshells in (("L", 3), ("M", 5)):
+        for inner in range(1, subshells):
+            source = f"{shell}{inner}"
+            targets = [outer for outer in range(inner + 1, subshells + 1) if f"{shell}{outer}" in fed]
+            if source not in fed or not targets:
+                continue
+            moved = [_coster_kronig(number, shell, inner, outer) for outer in targets]
+            excess = max(sum(moved), 1.0)
+            for outer, probability in zip(targets, moved, strict=True):
+                fed[f"{shell}{outer}"] += fed[source] * probability / excess
+            fed[source] *= 1.0 - sum(moved) / excess
     return fed
 
 
-def _branching(number: int, group: AugerGroup) -> float:
-    """Auger electrons of the group for each vacancy in its initial subshell."""
+def branching(number: int, group: AugerGroup) -> float:
+    """Auger electrons of the group for each vacancy in its initial subshell that does not move by Coster–Kronig."""
     import xraylib
 
     fluorescence = _known(xraylib.FluorYield, number, getattr(xraylib, f"{group.initial}_SHELL"))
     if group.share is not None:
-        return group.share * (1.0 - fluorescence)
+        return group.share * _pair_share(number, group) * (1.0 - fluorescence)
     pairs = {tuple(sorted((first, second))) for first in group.first for second in group.second}
     macros = [getattr(xraylib, f"{group.initial}_{first}{second}_AUGER") for first, second in pairs]
     return sum(_known(xraylib.AugerRate, number, macro) for macro in macros) * (1.0 - fluorescence)
+
+
+def _coster_kronig(number: int, shell: str, inner: int, outer: int) -> float:
+    """The probability that a vacancy moves outwards within its shell."""
+    import xraylib
+
+    if (shell, inner, outer) == ("L", 2, 3) and number in _L2_L3_M45_OPEN:
+        return _SOLID_L2_TO_L3
+    macro = getattr(xraylib, f"F{shell}{inner}{outer}_TRANS")
+    heaviest = _HEAVIEST_TABULATED if shell == "M" and inner < _M4 else number
+    values = (_known(xraylib.CosKronTransProb, other, macro) for other in range(number, heaviest + 1))
+    return next((value for value in values if value > 0.0), 0.0)
+
+
+def _pair_share(number: int, group: AugerGroup) -> float:
+    """The share of an outer MNN group among the pairs of 4d and 4f electrons; 1 for any other group."""
+    import xraylib
+
+    orbitals = (group.first, group.second)
+    if any(orbital not in (_N45, _N67) for orbital in orbitals):
+        return 1.0
+    electrons: dict[tuple[str, ...], float] = {
+        orbital: sum(_known(xraylib.ElectronConfig, number, getattr(xraylib, f"{shell}_SHELL")) for shell in orbital)
+        for orbital in (_N45, _N67)
+    }
+    total = sum(electrons.values())
+    own = electrons[group.first] * (electrons[group.second] - (group.first == group.second))
+    counted_once = 1.0 if group.first == group.second else 2.0
+    return counted_once * own / (total * (total - 1.0))
 
 
 def _known(function: object, number: int, macro: int) -> float:

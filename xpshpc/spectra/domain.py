@@ -23,8 +23,11 @@ class SpectraDomain:
     def decisive(self, settings: BaseModel) -> dict[str, Any]:
         return _own(settings).decisive()
 
+    def decisive_options(self, source: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {"version": options["version"]} if "version" in options else {}
+
     def sources(self) -> tuple[str, ...]:
-        return ("embedded",)
+        return ("embedded", "sessa")
 
     def source(self, name: str, settings: BaseModel, options: Mapping[str, Any], seed: int) -> Source:
         from xpshpc.spectra.embedded import EmbeddedSource
@@ -32,10 +35,14 @@ class SpectraDomain:
 
         if name not in self.sources():
             raise UsageError(f"unknown source {name!r}{nearest(name, self.sources())}", where="generate.source")
-        if options:
-            raise UsageError(f"unknown key(s) {', '.join(sorted(options))}: it has none", where=f"generate.{name}")
         parse_formula(_own(settings).samples.overlayer)
         parse_formula(_own(settings).measured.unknown)
+        if name == "sessa":
+            from xpshpc.spectra.sessa.source import SessaSource
+
+            return SessaSource(_own(settings), options, seed)
+        if options:
+            raise UsageError(f"unknown key(s) {', '.join(sorted(options))}: it has none", where=f"generate.{name}")
         return EmbeddedSource(_own(settings), seed)
 
     def problem(self, settings: BaseModel) -> Problem:
@@ -45,7 +52,13 @@ class SpectraDomain:
 
         instrument, samples = _own(settings).instrument, _own(settings).samples
         photon = xray_sources()[instrument.source].photon_energy_eV
-        return XpsProblem(instrument.energy_axis(), ELEMENTS, photon, max(0.25 * samples.overlayer_A[1], 1.0))
+        return XpsProblem(
+            instrument.energy_axis(),
+            ELEMENTS,
+            photon,
+            max(0.25 * samples.overlayer_A[1], 1.0),
+            weighted=samples.undetectable == "down_weight",
+        )
 
     def panels(
         self, settings: BaseModel, rows: Arrays, truth: Arrays, answer: Arrays, metrics: Mapping[str, Any]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xpshpc.spectra.elements import ELEMENT_INDEX
-from xpshpc.spectra.lines import LineTable
+from xpshpc.spectra.lines import LineKind, LineTable
 
 MOST_LINES = 4
 LEAST_HEIGHT = 0.12
@@ -43,8 +43,8 @@ def choose_marks(
     marks: list[LineMark] = []
     for element in elements:
         place = ELEMENT_INDEX[element]
-        own = slice(int(within.first[place]), int(within.first[place + 1]))
-        energy, orbitals = within.kinetic_energy_eV[own], within.orbital[own]
+        own = np.flatnonzero((within.element == place) & (within.kind != LineKind.SHAKE_UP))
+        energy, orbitals = within.kinetic_energy_eV[own], [within.orbital[line] for line in own]
         height = _heights(within, own)
         chosen: list[LineMark] = []
         for line in np.argsort(-height, kind="stable"):
@@ -58,10 +58,10 @@ def choose_marks(
     return marks
 
 
-def _heights(table: LineTable, own: slice) -> NDArray[np.float64]:
+def _heights(table: LineTable, own: NDArray[np.intp]) -> NDArray[np.float64]:
     """How high an element's spectrum stands at each of its lines, with the neighbours that overlap, (lines,)."""
     energy = table.kinetic_energy_eV[own]
-    width = np.hypot(_SURVEY_FWHM_eV, table.gauss_fwhm_eV[own]) + table.lorentz_fwhm_eV[own]
+    width = np.hypot(_SURVEY_FWHM_eV, table.gauss_fwhm_eV[own]) + table.lorentz_fwhm_eV[own] + table.band_eV[own]
     overlap = np.exp2(-((2 * (energy[:, None] - energy[None, :]) / width[None, :]) ** 2))
     heights: NDArray[np.float64] = overlap @ (table.cross_section_barn[own] / width)
     return heights

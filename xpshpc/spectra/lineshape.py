@@ -1,77 +1,81 @@
-"""Voigt profiles on a channel grid, made once for each width and each place of a line between two channels."""
+"""Shapes of lines: Voigt profiles, the asymmetric lines of metals and valence bands, each of unit area."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import voigt_profile
 
-SUBCHANNELS = 32
-"""Places inside a channel that a line may have: a line is drawn within 1/64 channel of where it stands."""
+PAIR_ENERGY_EV = 10.0
+"""Mean reach of the electron–hole pairs that a metal's line leaves behind, of the order of the Fermi energy."""
 
 _SIGMA_PER_FWHM = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
-_WINDOWS = (32, 64, 128, 256, 512, 1024)
-_RELATIVE_WIDTH_STEP = 0.05
+_STEPS_PER_SIGMA = 4.0
+_STEPS_PER_HALF_WIDTH = 10.0
+_SPARE_EV = 80.0
 
 
-@dataclass(frozen=True)
-class ProfileBank:
-    """Profiles of every line, grouped by the length of their window.
+def line_profile(
+    offset_eV: NDArray[np.float64],
+    lorentz_fwhm: NDArray[np.float64] | float,
+    gauss_fwhm: NDArray[np.float64] | float,
+    singularity: NDArray[np.float64] | float = 0.0,
+    band: NDArray[np.float64] | float = 0.0,
+) -> NDArray[np.float64]:
+    """Density per eV of a line at kinetic energies `offset_eV` from its place; the area over all energies is 1.
 
-    `window` (lines,): channels of each line's window, one of the keys of `profiles`; `row` (lines,): the line's first
-    row in `profiles[window]`, an array (rows, window) whose row `row + s` has the line at (s + ½)/SUBCHANNELS − ½
-    channels from the window's middle channel. Each row sums to 1: what a Lorentzian has beyond its window is put back
-    inside.
+    The widths (eV, one of the two above 0), the singularity index α and the width of a valence band (eV) broadcast
+    against the offsets; few different ones are quick. A line with α = 0 and no band is a Voigt profile.
+
+    α > 0: Doniach and Šunjić's line (J. Phys. C 3, 285, 1970, 10.1088/0022-3719/3/2/010)
+    Γ(1−α)·cos[πα/2 + (1−α)·atan(ε/γ)]/(ε²+γ²)^((1−α)/2), with its tail at lower kinetic energy and a Gaussian on top.
+    Its area diverges, because pairs of any energy would be excited alike; Mahan's cut-off (Phys. Rev. B 11, 4814, 1975)
+    e^{−T/ξ} on the energy T of the pairs makes it 1. What is left is Voigt ⊗ Gamma(α, ξ), with the characteristic
+    function (1 + iξt)^{−α}·e^{−γ|t|−σ²t²/2}, and the formula above times 1/(π ξ^α) where |ε| is well below ξ.
+
+    A band reaches from the line's place down to lower kinetic energies, as a half ellipse.
     """
+    lorentz, gauss, alpha, width = np.broadcast_arrays(
+        *(np.asarray(figure, dtype=np.float64) for figure in (lorentz_fwhm, gauss_fwhm, singularity, band))
+    )
+    kinds, kind = np.unique(np.stack([lorentz, gauss, alpha, width]).reshape(4, -1), axis=1, return_inverse=True)
+    offset, kind = np.broadcast_arrays(np.asarray(offset_eV, dtype=np.float64), kind.reshape(lorentz.shape))
+    density = np.empty(offset.shape)
+    for place in range(kinds.shape[1]):
+        chosen = kind == place
+        density[chosen] = _density(offset[chosen], *kinds[:, place].tolist())
+    return density
 
-    window: NDArray[np.intp]
-    row: NDArray[np.intp]
-    profiles: dict[int, NDArray[np.float64]]
 
+def _density(
+    offset: NDArray[np.float64], lorentz: float, gauss: float, singularity: float, band: float
+) -> NDArray[np.float64]:
+    """One kind of line at offsets (points,): a Voigt profile, and what differs by a Fourier transform and a spline.
 
-def make_profile_bank(
-    lorentz_fwhm: NDArray[np.float64], gauss_fwhm: NDArray[np.float64], channel: float
-) -> ProfileBank:
-    """Profiles of lines with these widths (eV), averaged over channels of `channel` eV.
-
-    The window holds at least 24 eV, 20 Lorentzian and 6 Gaussian full widths; widths are rounded to 5 %, which is
-    finer than they are known.
+    The Voigt profile has the variance of the band, a quarter of its width squared, and the line's Lorentzian tails: the
+    difference falls off with the third power, so that little of it wraps round.
     """
-    lorentz = _rounded(lorentz_fwhm)
-    gauss = _rounded(gauss_fwhm)
-    reach = np.maximum(24.0, 20.0 * lorentz + 6.0 * gauss) / channel
-    window = np.array([next((w for w in _WINDOWS if w >= length), _WINDOWS[-1]) for length in reach], dtype=np.intp)
-    row = np.empty(len(window), dtype=np.intp)
-    profiles: dict[int, list[NDArray[np.float64]]] = {}
-    known: dict[tuple[int, float, float], int] = {}
-    for line, key in enumerate(zip(window.tolist(), lorentz.tolist(), gauss.tolist(), strict=True)):
-        stack = profiles.setdefault(key[0], [])
-        if key not in known:
-            known[key] = SUBCHANNELS * len(stack)
-            stack.append(_profiles(*key, channel))
-        row[line] = known[key]
-    return ProfileBank(window, row, {length: np.concatenate(stack) for length, stack in profiles.items()})
+    sigma, half_width = gauss * _SIGMA_PER_FWHM, 0.5 * lorentz
+    middle = -0.5 * band
+    broad = float(np.hypot(sigma, 0.25 * band))
+    voigt: NDArray[np.float64] = voigt_profile(offset - middle, broad, half_width)
+    if (singularity == 0.0 and band == 0.0) or not offset.size:
+        return voigt
+    from scipy.fft import irfft, next_fast_len
+    from scipy.interpolate import CubicSpline
+    from scipy.special import j1
 
-
-def _profiles(window: int, lorentz_fwhm: float, gauss_fwhm: float, channel: float) -> NDArray[np.float64]:
-    """One profile at every place inside a channel, (SUBCHANNELS, window).
-
-    Places and the points that a channel is averaged over lie on one grid, so one fine profile serves them all.
-    """
-    points = SUBCHANNELS * window + SUBCHANNELS - 1
-    distance = (np.arange(points) - (SUBCHANNELS - 1)) / SUBCHANNELS - window // 2
-    fine = voigt_profile(distance * channel, gauss_fwhm * _SIGMA_PER_FWHM, 0.5 * lorentz_fwhm)
-    above = np.concatenate(([0.0], np.cumsum(fine)))
-    averages = above[SUBCHANNELS:] - above[:-SUBCHANNELS]
-    start = SUBCHANNELS - 1 - np.arange(SUBCHANNELS)[:, None] + SUBCHANNELS * np.arange(window)[None, :]
-    channels = averages[start]
-    normalised: NDArray[np.float64] = channels / channels.sum(axis=1, keepdims=True)
-    return normalised
-
-
-def _rounded(width: NDArray[np.float64]) -> NDArray[np.float64]:
-    step = np.log1p(_RELATIVE_WIDTH_STEP)
-    rounded: NDArray[np.float64] = np.exp(np.round(np.log(np.maximum(width, 0.02)) / step) * step)
-    return rounded
+    step = max(sigma / _STEPS_PER_SIGMA, half_width / _STEPS_PER_HALF_WIDTH)
+    reach = float(np.abs(offset).max()) + _SPARE_EV
+    points = next_fast_len(2 * int(np.ceil(reach / step)), real=True)
+    time = 2.0 * np.pi / (points * step) * np.arange(points // 2 + 1)
+    pairs = (1.0 + 1j * PAIR_ENERGY_EV * time) ** -singularity
+    ellipse = np.ones(len(time))
+    if band > 0.0:
+        ellipse[1:] = 2.0 * j1(-middle * time[1:]) / (-middle * time[1:])
+    shape = pairs * ellipse * np.exp(-0.5 * (sigma * time) ** 2) - np.exp(-0.5 * (broad * time) ** 2)
+    rest = shape * np.exp(1j * middle * time - half_width * time)
+    density = np.roll(irfft(np.conj(rest), points), points // 2) / step
+    spline = CubicSpline(step * (np.arange(points) - points // 2), density)
+    profile: NDArray[np.float64] = np.maximum(voigt + spline(offset), 0.0)
+    return profile

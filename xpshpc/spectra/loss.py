@@ -18,21 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-TOUGAARD_C = 1643.0
-"""eV²; universal loss function of Tougaard, Surf. Interface Anal. 11, 453 (1988), 10.1002/sia.740110902."""
-
 _WRAP = 1e-8
-
-
-def tougaard_universal(losses: int, channel: float) -> NDArray[np.float64]:
-    """The universal loss function w(T) ∝ T/(C + T²)² in channels of `channel` eV, shape (losses,).
-
-    Entry j is the probability that one inelastic collision takes an energy within half a channel of j channels; all
-    losses up to infinity sum to 1.
-    """
-    edges = np.concatenate(([0.0], (np.arange(losses) + 0.5) * channel))
-    cumulative = 1.0 - TOUGAARD_C / (TOUGAARD_C + edges**2)
-    return np.diff(cumulative)
 
 
 @dataclass(frozen=True)
@@ -77,6 +63,64 @@ class LossSpace:
         frequency = 2.0 * np.pi * np.arange(self.length // 2 + 1) / self.length
         moved = np.cos(frequency) * np.cosh(rate) - 1.0 + 1j * np.sin(frequency) * np.sinh(rate)
         return _exponential(np.square(sigma_channels)[..., None] * moved)
+
+    @property
+    def one_channel(self) -> NDArray[np.complex128]:
+        """e^{-(a + iω)}, (length//2 + 1,): the transform of a shift to the next larger loss."""
+        rate = -np.log(_WRAP) / self.length
+        frequency = 2.0 * np.pi * np.arange(self.length // 2 + 1) / self.length
+        step: NDArray[np.complex128] = np.exp(-rate - 1j * frequency)
+        return step
+
+    def shifts(self, channels: NDArray[np.intp]) -> NDArray[np.complex128]:
+        """Transforms of shifts to larger losses by whole channels (…), shape (…, length//2 + 1).
+
+        They are powers of one number for each shift: each run of them gives the next, twice as long.
+        """
+        number = self.length // 2 + 1
+        ratio = np.exp(-2j * np.pi / self.length * channels)
+        powers = np.empty((*channels.shape, number), dtype=np.complex128)
+        powers[..., 0] = self.one_channel[0].real ** channels
+        known = 1
+        while known < number:
+            more = min(known, number - known)
+            np.multiply(powers[..., :more], ratio[..., None], out=powers[..., known : known + more])
+            ratio *= ratio
+            known += more
+        return powers
+
+    def spline_shifts(self, channels: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """Transforms of cubic B-splines at any places (…), in channels towards larger losses, (…, length//2 + 1)."""
+        whole = np.floor(channels)
+        weights = cubic_weights(channels - whole)
+        one = self.one_channel
+        transforms = weights[3][..., None] * one
+        for weight in weights[2:0:-1]:
+            transforms += weight[..., None]
+            transforms *= one
+        transforms += weights[0][..., None]
+        transforms *= self.shifts(whole.astype(np.intp) - 1)
+        return transforms
+
+    def sampled_spline(self) -> NDArray[np.complex128]:
+        """Transform of the cubic B-spline's values on the channels, (1, 4, 1)/6: from coefficients to values."""
+        one = self.one_channel
+        spline: NDArray[np.complex128] = (4.0 + one + 1.0 / one) / 6.0
+        return spline
+
+
+def cubic_weights(place: NDArray[np.float64] | float) -> tuple[NDArray[np.float64], ...]:
+    """What a cubic B-spline at `place` (0 to 1) behind a channel weighs in the channel before, in it, and in the two
+    that follow; the same, what these four weigh at that place.
+    """
+    u = np.asarray(place, dtype=np.float64)
+    rest = 1.0 - u
+    return (
+        rest**3 / 6.0,
+        ((3.0 * u - 6.0) * u**2 + 4.0) / 6.0,
+        ((3.0 * rest - 6.0) * rest**2 + 4.0) / 6.0,
+        u**3 / 6.0,
+    )
 
 
 def transmitted(missing: NDArray[np.complex128], paths: NDArray[np.float64]) -> NDArray[np.complex128]:

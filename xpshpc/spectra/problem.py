@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from xpshpc.spectra.models import build_network, check_network
 
 COMPOSITION = "composition"
 THICKNESS = "overlayer_thickness"
+WEIGHT = "weight"
 DETECTED = 0.01
 """Atomic fraction from which on an element counts as detected."""
 
@@ -27,7 +28,8 @@ class XpsProblem:
     `kinetic_energy_eV` is the spectra's axis, shape (channels,), for photons of `photon_energy_eV`. `thickness_scale_A`
     is the unit in which the network answers inside and in which a thickness error enters the loss; `thickness_weight`
     is that error's weight against the composition's RMSE: with 0.02 the composition counts five to ten times as much
-    all through a training, and the thickness is still learned to about 1 Å.
+    all through a training, and the thickness is still learned to about 1 Å. If `weighted`, each element's error counts
+    in the loss by the array `weight`: less for what the spectrum cannot show. Metrics are not weighted.
     """
 
     kinetic_energy_eV: NDArray[np.float64]
@@ -35,16 +37,18 @@ class XpsProblem:
     photon_energy_eV: float
     thickness_scale_A: float
     thickness_weight: float = 0.02
-    reads: tuple[str, ...] = field(default=("spectrum", COMPOSITION, THICKNESS), init=False)
+    weighted: bool = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return ("spectrum", COMPOSITION, THICKNESS, *((WEIGHT,) if self.weighted else ()))
 
     def features(self, rows: Arrays) -> NDArray[np.float32]:
         return normalise(rows["spectrum"])
 
     def targets(self, rows: Arrays) -> dict[str, NDArray[np.float32]]:
-        return {
-            COMPOSITION: np.asarray(rows[COMPOSITION], np.float32),
-            THICKNESS: np.asarray(rows[THICKNESS], np.float32),
-        }
+        names = [name for name in self.reads if name != "spectrum"]
+        return {name: np.asarray(rows[name], np.float32) for name in names}
 
     def check_network(self, name: str, parameters: Mapping[str, Any]) -> None:
         check_network(name, parameters, len(self.kinetic_energy_eV))
@@ -64,6 +68,8 @@ class XpsProblem:
         import tensorflow as tf
 
         squares = tf.math.squared_difference(answer[COMPOSITION], truth[COMPOSITION])
+        if self.weighted:
+            squares *= truth[WEIGHT]
         composition = tf.sqrt(tf.reduce_mean(squares, axis=-1) + _TINY)
         apart = tf.abs(tf.reshape(answer[THICKNESS], [-1]) - tf.reshape(truth[THICKNESS], [-1]))
         return composition + self.thickness_weight / self.thickness_scale_A * apart

@@ -1,13 +1,14 @@
-"""What a user calls a material: chemical formulas and SESSA's notation, read into atomic fractions."""
+"""What a user calls a material: chemical formulas and SESSA's notation, read into atoms and their states."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from xpshpc.errors import UsageError
 from xpshpc.spectra.elements import ATOMIC_NUMBERS, ELEMENT_INDEX
+from xpshpc.spectra.layers import STATE_OF_THE_ELEMENT, State
 
 INVISIBLE = ("H", "He")
 """No core level: photoelectron spectra do not show them."""
@@ -25,10 +26,45 @@ _EXAMPLES = "write it as Cu2O, Ca(OH)2, Fe0.5Ni0.5 or /C5/O/"
 
 @dataclass(frozen=True)
 class NamedMaterial:
-    """A homogeneous material as a user names it: atomic fractions (sum 1) of what XPS sees, and what was left out."""
+    """A homogeneous material as a user names it: the atoms that XPS sees (fractions sum to 1), and what was left out.
 
-    fractions: dict[str, float]
+    The states are in the order of the periodic table, an element's own in the order they were named in.
+    """
+
+    states: tuple[State, ...]
     remarks: tuple[str, ...] = ()
+
+    @cached_property
+    def fractions(self) -> dict[str, float]:
+        """Atomic fractions by element, all its states together, in the order of the periodic table."""
+        total: dict[str, float] = {}
+        for state in self.states:
+            total[state.element] = total.get(state.element, 0.0) + state.fraction
+        return total
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A part of a text that a user wrote, so that a fault in it is shown where it stands in the whole.
+
+    `owner` names what the whole text describes, `examples` what could be typed instead.
+    """
+
+    whole: str
+    start: int
+    end: int
+    owner: str = "sample"
+    examples: str = _EXAMPLES
+
+    @property
+    def text(self) -> str:
+        return self.whole[self.start : self.end]
+
+    def fault(self, what: str, at: int = 0, length: int = 1) -> UsageError:
+        """The error that marks `length` characters from character `at` of this passage."""
+        place = self.start + at
+        marked = f"{what}\n    {self.whole}\n    {' ' * place}{'^' * length}"
+        return UsageError(marked, where=f"{self.owner}, character {place + 1}", try_=self.examples)
 
 
 def parse_formula(text: str) -> dict[str, float]:
@@ -39,39 +75,52 @@ def parse_formula(text: str) -> dict[str, float]:
 def parse_material(text: str) -> NamedMaterial:
     """Reads a formula ("Cu2O", "Ca(OH)2", "CuSO4·5H2O", "Fe0.5Ni0.5") or SESSA's notation ("/C5/O/", "/Si[SiO2]/O2/").
 
-    H and He are accepted and left out of the fractions, with a remark. Raises UsageError that marks the place of the
-    fault and names the nearest element.
+    In SESSA's notation, where case does not matter, a tag in brackets names a chemical state: atoms of one element with
+    different tags are different states. H and He are accepted and left out, with a remark. Raises UsageError that marks
+    the place of the fault and names the nearest element.
     """
+    return read_material(Passage(text, 0, len(text)))
+
+
+def read_material(passage: Passage) -> NamedMaterial:
+    """The same for a formula inside a longer text."""
+    text = passage.text
     if not text.strip():
-        raise UsageError("the sample is empty", where="sample", try_=_EXAMPLES)
+        raise UsageError("the sample is empty", where=passage.owner, try_=passage.examples)
     if len(text) > LONGEST:
-        raise UsageError(f"a formula of {len(text)} characters", where="sample", try_=_EXAMPLES)
-    amounts = _Formula(text).read()
-    fractions = {symbol: amounts[symbol] for symbol in ELEMENT_INDEX if symbol in amounts}
-    hidden = [symbol for symbol in INVISIBLE if symbol in amounts]
-    if not fractions:
+        raise UsageError(f"a formula of {len(text)} characters", where=passage.owner, try_=passage.examples)
+    amounts = _Formula(passage).read()
+    hidden = [symbol for symbol in INVISIBLE if any(element == symbol for element, _ in amounts)]
+    seen = [atom for symbol in ELEMENT_INDEX for atom in amounts if atom[0] == symbol]
+    if not seen:
         raise UsageError(
             f"{text.strip()} holds nothing but {' and '.join(hidden)}, which XPS does not see",
-            where="sample",
-            try_=_EXAMPLES,
+            where=passage.owner,
+            try_=passage.examples,
         )
-    total = sum(fractions.values())
+    total = sum(amounts[atom] for atom in seen)
     remarks = (f"{' and '.join(hidden)} left out: XPS does not see {'it' if len(hidden) == 1 else 'them'}",)
-    return NamedMaterial({symbol: amount / total for symbol, amount in fractions.items()}, remarks if hidden else ())
+    states = tuple(State(element, amounts[element, tag] / total, tag) for element, tag in seen)
+    return NamedMaterial(states, remarks if hidden else ())
+
+
+_Amounts = dict[tuple[str, str], float]
+"""Amounts of the atoms by element and tag."""
 
 
 class _Formula:
     """Reads one formula from left to right. A text with slashes is in SESSA's notation, where case does not matter."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.plain = text.translate(_SUBSCRIPTS)
-        self.sessa = "/" in text
+    def __init__(self, passage: Passage) -> None:
+        self.passage = passage
+        self.plain = passage.text.translate(_SUBSCRIPTS)
+        self.sessa = "/" in self.plain
         self.at = 0
+        self._spelt: dict[str, str] = {}
 
-    def read(self) -> dict[str, float]:
-        """The amount of each element, not normalised."""
-        total: dict[str, float] = {}
+    def read(self) -> _Amounts:
+        """The amount of each element in each state, not normalised."""
+        total: _Amounts = {}
         while self.at < len(self.plain):
             factor = self._amount() if self.plain[self.at].isdigit() else 1.0
             _add(total, self._group(closing=""), factor)
@@ -81,9 +130,9 @@ class _Formula:
                     raise self._fault("nothing follows the dot", self.at - 1)
         return total
 
-    def _group(self, closing: str) -> dict[str, float]:
+    def _group(self, closing: str) -> _Amounts:
         """Elements and groups up to `closing`, a dot, or the end."""
-        amounts: dict[str, float] = {}
+        amounts: _Amounts = {}
         began = self.at
         while self.at < len(self.plain):
             character = self.plain[self.at]
@@ -101,7 +150,7 @@ class _Formula:
             raise self._fault("an element is missing here", min(began, len(self.plain) - 1))
         return amounts
 
-    def _add_group(self, amounts: dict[str, float], opening: str) -> None:
+    def _add_group(self, amounts: _Amounts, opening: str) -> None:
         start = self.at
         self.at += 1
         group = self._group(_CLOSING[opening])
@@ -110,7 +159,7 @@ class _Formula:
         self.at += 1
         _add(amounts, group, self._amount())
 
-    def _add_element(self, amounts: dict[str, float]) -> None:
+    def _add_element(self, amounts: _Amounts) -> None:
         found = (_SESSA_SYMBOL if self.sessa else _SYMBOL).match(self.plain, self.at)
         if found is None:
             hint = _meant(self.plain[self.at : self.at + 2].capitalize())
@@ -121,17 +170,19 @@ class _Formula:
         if symbol not in ELEMENT_INDEX and symbol not in INVISIBLE:
             raise self._fault(f"{symbol} is not among the elements Li–Bi without Pm", self.at, len(symbol))
         self.at = found.end()
-        if self.sessa:
-            self._skip_chemical_state()
-        _add(amounts, {symbol: self._amount()}, 1.0)
+        tag = self._tag() if self.sessa else STATE_OF_THE_ELEMENT
+        _add(amounts, {(symbol, tag): self._amount()}, 1.0)
 
-    def _skip_chemical_state(self) -> None:
-        """A tag in brackets names the chemical state, as in /Si[SiO2]/O2/, and changes no fraction."""
-        if self.plain[self.at : self.at + 1] == "[":
-            end = self.plain.find("]", self.at)
-            if end < 0:
-                raise self._fault("this '[' is never closed", self.at)
-            self.at = end + 1
+    def _tag(self) -> str:
+        """The name of the chemical state that may follow an element, spelt as where it first stood."""
+        if self.plain[self.at : self.at + 1] != "[":
+            return STATE_OF_THE_ELEMENT
+        end = self.plain.find("]", self.at)
+        if end < 0:
+            raise self._fault("this '[' is never closed", self.at)
+        tag = self.plain[self.at + 1 : end].strip()
+        self.at = end + 1
+        return self._spelt.setdefault(tag.casefold(), tag)
 
     def _amount(self) -> float:
         found = _AMOUNT.match(self.plain, self.at)
@@ -156,13 +207,12 @@ class _Formula:
         return self._fault(f"{character!r} does not belong in a formula", self.at)
 
     def _fault(self, what: str, at: int, length: int = 1) -> UsageError:
-        marked = f"{what}\n    {self.text}\n    {' ' * at}{'^' * length}"
-        return UsageError(marked, where=f"sample, character {at + 1}", try_=_EXAMPLES)
+        return self.passage.fault(what, at, length)
 
 
-def _add(amounts: dict[str, float], part: Mapping[str, float], factor: float) -> None:
-    for symbol, amount in part.items():
-        amounts[symbol] = amounts.get(symbol, 0.0) + amount * factor
+def _add(amounts: _Amounts, part: _Amounts, factor: float) -> None:
+    for atom, amount in part.items():
+        amounts[atom] = amounts.get(atom, 0.0) + amount * factor
 
 
 def _meant(symbol: str) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from xpshpc.config import Section, nearest
+from xpshpc.spectra.compounds import choose_compounds, compound_words, compounds
 from xpshpc.spectra.elements import ELEMENTS
 
 
@@ -29,18 +30,30 @@ Range = Annotated[tuple[NotNegative, NotNegative], AfterValidator(_ascending)]
 
 
 class Samples(Section):
-    """Random homogeneous samples under a carbonaceous overlayer."""
+    """Random homogeneous samples under a carbonaceous overlayer.
+
+    The recipe says what a sample is made of. `mixtures`: some of `elements` in random ratios, one homogeneous solid.
+    `pure_sums`: the same draw, but the spectrum is the sum of the elements' own spectra, each from its pure solid, by
+    atomic fraction. `compounds`: one compound of data/compounds.csv, or several mixed in random ratios, with handbook
+    density and band gap; of those that consist of `elements` alone.
+    """
 
     elements: tuple[str, ...] = Field(ELEMENTS, min_length=1, description="the elements that samples are drawn from")
-    elements_per_sample: tuple[int, int] = (1, 5)
+    elements_per_sample: tuple[int, int] = Field(
+        (1, 5), description="recipes mixtures and pure_sums: fewest and most, all numbers between equally likely"
+    )
     recipe: Literal["mixtures", "pure_sums", "compounds"] = Field(
         "mixtures",
         description="homogeneous random mixtures; sums of the pure elements' spectra; or real compounds from the list",
     )
     compounds: tuple[str, ...] = Field((), description="recipe compounds: names or kinds to draw from; none: all")
-    compounds_per_sample: tuple[int, int] = Field((1, 1), description="recipe compounds: how many are mixed")
+    compounds_per_sample: tuple[int, int] = Field(
+        (1, 1), description="recipe compounds: fewest and most that are mixed, in random ratios of their atoms"
+    )
     undetectable: Literal["keep", "leave_out", "down_weight"] = Field(
-        "keep", description="what becomes of elements below the detection limit in `composition`"
+        "keep",
+        description="what becomes of elements below their detection limit, which follows from the expected spectrum: "
+        "kept in `composition`, left out of it, or kept with a smaller weight in training",
     )
     largest_ratio: int = Field(10, gt=0, le=1000, description="atomic ratios are whole numbers from 1 to this")
     chemical_shift_eV: float = Field(5.0, ge=0, le=50, description="largest shift of an element's lines, either way")
@@ -59,8 +72,24 @@ class Samples(Section):
             raise ValueError("an element is listed twice")
         return elements
 
+    @field_validator("compounds")
+    @classmethod
+    def _known_words(cls, compounds: tuple[str, ...]) -> tuple[str, ...]:
+        if compounds:
+            words = compound_words()
+            for word in compounds:
+                if word not in words:
+                    raise ValueError(f"no compound and no kind of compounds is called {word!r}{nearest(word, words)}")
+        return compounds
+
     @model_validator(mode="after")
-    def _enough_elements(self) -> Samples:
+    def _enough_to_draw_from(self) -> Samples:
+        if self.recipe == "compounds":
+            self._check_compounds()
+            return self
+        for key in ("compounds", "compounds_per_sample"):
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f'{key} is for recipe = "compounds"; the recipe here is {self.recipe!r}')
         low, high = self.elements_per_sample
         if not 1 <= low <= high <= len(self.elements):
             raise ValueError(
@@ -68,6 +97,29 @@ class Samples(Section):
                 "the number of elements to draw from"
             )
         return self
+
+    def _check_compounds(self) -> None:
+        if self.elements_per_sample != type(self).model_fields["elements_per_sample"].default:
+            raise ValueError(
+                'elements_per_sample: with recipe = "compounds" the compounds decide; set compounds_per_sample'
+            )
+        pool = len(choose_compounds(self.compounds, self.elements))
+        if not pool:
+            raise ValueError("none of the chosen compounds consists of the listed elements alone")
+        low, high = self.compounds_per_sample
+        if not 1 <= low <= high <= pool:
+            raise ValueError(
+                f"compounds_per_sample ({low}, {high}) must rise and lie between 1 and {pool}, "
+                "the number of compounds to draw from"
+            )
+
+    @property
+    def places(self) -> int:
+        """The most elements that a sample can hold: columns of the arrays that tell its elements."""
+        if self.recipe != "compounds":
+            return self.elements_per_sample[1]
+        richest = max(len(compounds()[place].fractions) for place in choose_compounds(self.compounds, self.elements))
+        return min(self.compounds_per_sample[1] * richest, len(self.elements))
 
 
 class Instrument(Section):
@@ -80,7 +132,10 @@ class Instrument(Section):
     emission_angle_deg: float = Field(0.0, ge=0, lt=90, description="between surface normal and analyser")
     source_angle_deg: float = Field(54.7, ge=0, le=180, description="between X-rays and analyser")
     transmission_exponent: Range = Field((0.0, 1.0), description="n of a transmission that falls as E^-n")
-    peak_counts: Range = Field((3_000.0, 50_000.0), description="dose: expected counts of the strongest channel")
+    peak_counts: Range = Field(
+        (3_000.0, 50_000.0),
+        description="dose: expected counts of the strongest channel; its signal-to-noise ratio is their root",
+    )
     transmission_table: tuple[tuple[Positive, Positive], ...] = Field(
         (), description="(kinetic energy in eV, transmission) pairs that multiply it, linear between them"
     )

@@ -58,13 +58,19 @@ def plot_spectrum(
     `marks` come in the order of their importance: where there is no room for all names, the last are left out.
     `legend` gives a text for each element, in order. Raises UsageError for another suffix.
     """
+    form = check_format(path)
+    draw = _prepared(kinetic_energy_eV, intensity, photon_energy_eV, marks, title, subtitle, legend, intensity_unit)
+    write_atomically(path, draw_file(draw, form, width_in=WIDTH_IN, height_in=HEIGHT_IN))
+
+
+def check_format(path: Path) -> str:
+    """The kind of image that a file's suffix asks for; raises UsageError for one that cannot be drawn."""
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise UsageError(
             f"cannot draw {suffix or 'a file without a suffix'}", where=str(path), try_=f"one of {', '.join(FORMATS)}"
         )
-    draw = _prepared(kinetic_energy_eV, intensity, photon_energy_eV, marks, title, subtitle, legend, intensity_unit)
-    write_atomically(path, draw_file(draw, suffix[1:], width_in=WIDTH_IN, height_in=HEIGHT_IN))
+    return suffix[1:]
 
 
 def spectrum_svg(
@@ -126,8 +132,8 @@ def _prepared(
     intensity_unit: str,
 ) -> Callable[[Figure], None]:
     """What puts the spectrum on an empty figure."""
-    scaled, unit = _with_prefix(intensity, intensity_unit)
-    colours = _colours(marks, legend or {})
+    scaled, unit = with_prefix(intensity, intensity_unit)
+    colours = element_colours(marks, legend or {})
     shown = title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
 
     def draw(figure: Figure) -> None:
@@ -137,16 +143,16 @@ def _prepared(
         axes.plot(binding, scaled, color=INK, linewidth=0.8)
         axes.set_xlim(float(binding[0]), float(binding[-1]))
         axes.set_ylim(0, float(np.max(scaled)) * (1 + LABEL_ROOM) or 1.0)
-        _draw_marks(axes, kinetic_energy_eV, scaled, photon_energy_eV, marks, colours)
-        _draw_scales(axes, photon_energy_eV, f"Intensity ({unit})")
-        _draw_legend(figure, legend or {}, colours)
+        draw_marks(axes, kinetic_energy_eV, scaled, photon_energy_eV, marks, colours)
+        draw_scales(axes, photon_energy_eV, f"Intensity ({unit})")
+        draw_legend(figure, legend or {}, colours)
         figure.suptitle(shown, x=0.01, ha="left", fontsize=12.5, fontweight="bold", color=INK, parse_math=False)
         axes.set_title(subtitle, loc="left", fontsize=9.5, color=SOFT, pad=8, parse_math=False)
 
     return draw
 
 
-def _with_prefix(intensity: NDArray[np.float64], unit: str) -> tuple[NDArray[np.float64], str]:
+def with_prefix(intensity: NDArray[np.float64], unit: str) -> tuple[NDArray[np.float64], str]:
     """Intensities in a power of ten of the unit where they would need long numbers."""
     top = float(np.max(intensity))
     if top <= 0 or 0.01 <= top < 1e5:
@@ -155,12 +161,13 @@ def _with_prefix(intensity: NDArray[np.float64], unit: str) -> tuple[NDArray[np.
     return intensity / 10.0**power, rf"$10^{{{power}}}$ {unit}"
 
 
-def _colours(marks: Sequence[LineMark], legend: Mapping[str, str]) -> dict[str, str]:
+def element_colours(marks: Sequence[LineMark], legend: Mapping[str, str]) -> dict[str, str]:
+    """A colour for each element, those of the legend first."""
     elements = dict.fromkeys([*legend, *(mark.element for mark in marks)])
     return {element: COLOURS[place % len(COLOURS)] for place, element in enumerate(elements)}
 
 
-def _draw_marks(
+def draw_marks(
     axes: Axes,
     kinetic_energy_eV: NDArray[np.float64],
     intensity: NDArray[np.float64],
@@ -168,6 +175,7 @@ def _draw_marks(
     marks: Sequence[LineMark],
     colours: Mapping[str, str],
 ) -> None:
+    """Draws lines' names above a spectrum on a binding-energy axis, and what joins each to its line."""
     low, high = float(kinetic_energy_eV[0]), float(kinetic_energy_eV[-1])
     top = float(np.max(intensity)) or 1.0
     for placed in place_marks(marks, low, high):
@@ -193,7 +201,8 @@ def _typeset(orbital: str) -> str:
     return re.sub(r"(\d/\d)$", r"$_{\1}$", orbital)
 
 
-def _draw_scales(axes: Axes, photon_energy_eV: float, intensity_label: str) -> None:
+def draw_scales(axes: Axes, photon_energy_eV: float, intensity_label: str) -> None:
+    """Labels the axes: binding energy below, the same as kinetic energy above."""
     from matplotlib.ticker import AutoMinorLocator, MaxNLocator
 
     axes.set_xlabel("Binding energy (eV)")
@@ -210,7 +219,8 @@ def _draw_scales(axes: Axes, photon_energy_eV: float, intensity_label: str) -> N
     above.xaxis.set_major_locator(MaxNLocator(nbins=12, steps=[1, 2, 5, 10]))
 
 
-def _draw_legend(figure: Figure, legend: Mapping[str, str], colours: Mapping[str, str]) -> None:
+def draw_legend(figure: Figure, legend: Mapping[str, str], colours: Mapping[str, str]) -> None:
+    """Writes a text for each element below the figure."""
     if not legend:
         return
     from matplotlib.lines import Line2D

@@ -66,7 +66,7 @@ def read_identity(run: RunDirectory) -> Identity | None:
         return None
     except (ValueError, TypeError) as error:
         raise VerificationError(
-            f"the plan of the data set cannot be read: {error}", where=str(file), try_=f"delete {run.path}"
+            f"the plan of the data set cannot be read: {error}", where=str(file), try_=f"xpshpc clean {run.path}"
         ) from None
 
 
@@ -81,7 +81,7 @@ def check_owner(run: RunDirectory, job_file: JobFile) -> Identity | None:
             raise UsageError(
                 "there is a data.zarr here that no plan speaks of",
                 where=str(run.path),
-                try_=f"give the job another name, or delete {run.path}",
+                try_=f"give the job another name, or xpshpc clean {run.path}",
             )
         return None
     wanted = data_hash(job_file)
@@ -95,7 +95,7 @@ def check_owner(run: RunDirectory, job_file: JobFile) -> Identity | None:
                 ]
             ),
             where=str(run.path),
-            try_=f"give the job another name, or delete {run.path}",
+            try_=f"give the job another name, or xpshpc clean {run.path}",
         )
     return found
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
@@ -16,7 +12,7 @@ from xpshpc.errors import UsageError
 from xpshpc.events import Listener, StageFinished, StageProgressed, StageStarted
 from xpshpc.follow import Follower
 from xpshpc.plan.shards import split_shards
-from xpshpc.run_directory import RunDirectory, save_job, write_atomically
+from xpshpc.run_directory import RunDirectory, alone_in, save_job, write_atomically
 from xpshpc.store.identity import check_owner
 from xpshpc.store.manifest import read_manifest
 from xpshpc.train.batches import check_even_share
@@ -52,7 +48,7 @@ def train(
     check_even_share(job_file.job.train.global_batch, ranks)
     _check_stored(run, job_file)
     run.train.mkdir(parents=True, exist_ok=True)
-    with _training_alone(run):
+    with alone_in(run.train, "training"):
         if restart:
             _clear(run)
         _claim(run, settings)
@@ -110,19 +106,3 @@ def _clear(run: RunDirectory) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-@contextmanager
-def _training_alone(run: RunDirectory) -> Iterator[None]:
-    # The lock goes with this process, however it ends; its ranks are tethered to it and end as well.
-    handle = os.open(run.train, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                "another process is training this run", where=str(run.train), try_=f"xpshpc status {run.path}"
-            ) from None
-        yield
-    finally:
-        os.close(handle)

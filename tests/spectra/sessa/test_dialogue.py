@@ -1,0 +1,91 @@
+"""What SESSA is told of a sample: every atom, every shift, and only what its language holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from xpshpc.errors import UsageError
+from xpshpc.spectra.embedded import EmbeddedSource
+from xpshpc.spectra.sample import parse_formula
+from xpshpc.spectra.sessa.dialogue import (
+    SessaLayer,
+    instrument_commands,
+    layers_of_sample,
+    sample_commands,
+    shift_commands,
+)
+from xpshpc.spectra.sessa.emulator.project import Direction
+from xpshpc.spectra.sessa.language import Command, Menu, understand
+from xpshpc.spectra.sessa.output_files import Peak
+from xpshpc.spectra.settings import Instrument, Physics, SpectraSettings
+
+SETTINGS = SpectraSettings()
+
+
+def understood(lines: list[str]) -> list[Command]:
+    commands = [understand(line, Menu()) for line in lines]
+    assert all(isinstance(command, Command) for command in commands)
+    return [command for command in commands if isinstance(command, Command)]
+
+
+@pytest.fixture(scope="module")
+def source() -> EmbeddedSource:
+    return EmbeddedSource(SETTINGS, 5)
+
+
+@pytest.mark.parametrize("index", range(20))
+def test_a_drawn_sample_is_told_whole(source: EmbeddedSource, index: int) -> None:
+    """The materials name the drawn atoms in their shares, to 1e-6; densities and thickness follow."""
+    sample = source.draw(np.array([index], dtype=np.int64))
+    film = parse_formula(SETTINGS.samples.overlayer)
+    layers = layers_of_sample(sample, film, SETTINGS.samples.overlayer_density_g_cm3, 0.0)
+    reset, bottom, top, *figures = understood(sample_commands(layers))
+    assert reset == Command("SAMPLE RESET")
+    told = parse_formula(str(bottom.value))
+    drawn = layers[1].fractions
+    assert {symbol for symbol, _ in drawn} == set(told)
+    for (symbol, _), share in drawn.items():
+        assert told[symbol] == pytest.approx(share, abs=1e-6)
+    assert parse_formula(str(top.value)) == pytest.approx(film, abs=1e-6)
+    assert top.keywords == {"THICKNESS": pytest.approx(sample.overlayer_A[0], rel=1e-7), "ABOVE": 0}
+    densities = [command for command in figures if command.words == "SAMPLE SET DENSITY"]
+    assert [command.keywords["LAYER"] for command in densities] == [1, 2]
+    assert densities[1].value == pytest.approx(sample.density_g_cm3[0], rel=1e-7)
+
+
+def test_a_film_and_what_lies_below_are_shifted_apart() -> None:
+    film = SessaLayer({("O", "film"): 1.0}, {("O", "film"): 0.25}, 1.0, 0.0, 10.0)
+    below = SessaLayer({("O", ""): 0.5, ("Cu", ""): 0.5}, {("O", ""): -2.0, ("Cu", ""): 0.0}, 6.0, 0.0)
+    peaks = [Peak(1, "Cu", "", "2p3/2", 553.0), Peak(2, "O", "", "1s", 955.0), Peak(3, "O", "FILM", "1s", 955.0)]
+    told = understood(shift_commands(peaks, (film, below)))
+    assert [command.keywords for command in told] == [{"VALUE": -2.0, "PEAK": 2}, {"VALUE": 0.25, "PEAK": 3}]
+    with pytest.raises(UsageError, match=r"peak 1 is of Fe"):
+        shift_commands([Peak(1, "Fe", "", "2p3/2", 780.0)], (film, below))
+
+
+def test_charging_and_work_function_move_every_line(source: EmbeddedSource) -> None:
+    instrument = SETTINGS.instrument.model_copy(update={"charging_shift_eV": (1.5, 1.5)})
+    charged = EmbeddedSource(SETTINGS.model_copy(update={"instrument": instrument}), 5)
+    sample = charged.draw(np.array([3], dtype=np.int64))
+    film = parse_formula(SETTINGS.samples.overlayer)
+    plain = source.draw(np.array([3], dtype=np.int64))
+    for moved, still in zip(
+        layers_of_sample(sample, film, 1.56, 4.5), layers_of_sample(plain, film, 1.56, 0.0), strict=True
+    ):
+        for atom, shift in moved.shifts_eV.items():
+            assert shift == pytest.approx(still.shifts_eV[atom] + 6.0)
+
+
+@pytest.mark.parametrize("emission", [0.0, 30.0, 54.7, 70.0])
+@pytest.mark.parametrize("between", [20.0, 54.7, 80.0])
+def test_the_directions_that_are_sent_have_the_angle_between_them(emission: float, between: float) -> None:
+    instrument = Instrument(emission_angle_deg=emission, source_angle_deg=between)
+    commands = {command.words: command.keywords for command in understood(instrument_commands(instrument, Physics()))}
+
+    def direction(name: str) -> Direction:
+        keywords = commands[f"GEOMETRY SET {name}"]
+        return Direction(float(keywords["THETA"]), float(keywords.get("PHI", 0.0)))  # type: ignore[arg-type]
+
+    assert direction("ANALYZER").theta == pytest.approx(emission)
+    assert direction("SOURCE").angle_to(direction("ANALYZER")) == pytest.approx(between, abs=1e-4)
