@@ -18,9 +18,9 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """A table of a job file or profile: unknown keys are errors, values cannot change."""
+    """A table of a job file or profile: unknown keys, infinities and NaN are errors, values cannot change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Allowances(Section):

@@ -105,10 +105,11 @@ def test_settings_reach_the_instrument(tmp_path: Path):
 
 @pytest.mark.skipif(not SESSA.exists(), reason="xpshpc-sessa is not installed")
 def test_both_simulators_over_each_other(tmp_path: Path):
-    """Behind the program that speaks SESSA's language stands the same physics, so both nearly agree."""
+    """Behind the program that speaks SESSA's language stands the same physics, so both nearly agree: also on silicon
+    that stands at two energies."""
     told = xpshpc(
-        "simulate", "SiO2 | 25 Å; Si", "--engine", "both", "--sessa", SESSA, "--plot", "both.png", "--output", "x.csv",
-        "--json", folder=tmp_path,
+        "simulate", "SiO2 | 25 Å | Si 4 eV; Si", "--engine", "both", "--sessa", SESSA, "--plot", "both.png",
+        "--output", "x.csv", "--json", folder=tmp_path,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
     answer = json.loads(told.stdout)
@@ -118,6 +119,17 @@ def test_both_simulators_over_each_other(tmp_path: Path):
     assert compared["rms_counts"] == pytest.approx(np.sqrt(np.mean(difference**2)))
     assert (tmp_path / "both.png").read_bytes().startswith(b"\x89PNG")
     assert "sessa_counts" in (tmp_path / "x.csv").read_text(encoding="utf-8")
+
+
+def test_a_sessa_that_fails_is_a_fault_of_the_machine(tmp_path: Path):
+    program = tmp_path / "unlicensed"
+    program.write_text('#!/bin/sh\nwhile read line; do echo "*** Error: no licence"; done\n')
+    program.chmod(0o755)
+    sessa = ["--engine", "sessa", "--sessa", "./unlicensed", "--set", "generate.source=sessa"]
+    display = ["--set", "generate.sessa.display=none", "--set", "generate.sessa.executable=unlicensed"]
+    told = xpshpc("simulate", "Cu", *sessa, *display, "--json", folder=tmp_path)
+    assert told.returncode == 5 and "Traceback" not in told.stderr
+    assert "no licence" in json.loads(told.stdout)["error"]
 
 
 @pytest.mark.parametrize(

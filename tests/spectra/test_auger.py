@@ -7,9 +7,11 @@ import pytest
 import xraylib
 
 from xpshpc.spectra.auger import GROUPS, after_coster_kronig, auger_lines, branching, kinetic_energy, z_plus_one_energy
+from xpshpc.spectra.auger_terms import terms
 from xpshpc.spectra.elements import ATOMIC_NUMBERS
 from xpshpc.spectra.levels import binding_energies, core_levels
 from xpshpc.spectra.lines import LineKind, line_table
+from xpshpc.spectra.tables import read_table
 
 MEDIUM = ["Fe", "Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As"]
 
@@ -117,3 +119,61 @@ def test_4f_electrons_take_over_as_the_shell_fills():
     inner, outer = np.array(shares).T
     assert (np.diff(inner) < 0.0).all()
     assert (np.diff(outer) > 0.0).all()
+
+
+def test_terms_share_their_group_and_one_bears_its_name():
+    listed = {(row["group"], number) for row in read_table("auger_terms.csv") for number in numbers_of(row)}
+    names = {group.name for group in GROUPS}
+    assert len(listed) > 50
+    for group, number in listed:
+        assert group in names, f"{group} is no group"
+        multiplet = terms(group, number)
+        assert sum(term.share for term in multiplet) == pytest.approx(1.0), (group, number)
+        assert [term.offset_eV for term in multiplet if not term.name] == [0.0], (group, number)
+        assert all(term.fwhm_eV > 0.0 for term in multiplet)
+
+
+@pytest.mark.parametrize("symbol", ["Na", "Fe", "Cu", "Ge"])
+def test_terms_and_spectators_carry_what_their_group_carries(symbol):
+    """Vacancies after Coster–Kronig transfer × the group's rate, no more and no less."""
+    number = ATOMIC_NUMBERS[symbol]
+    vacancies = {level.shell: level.cross_section_barn for level in core_levels(symbol, "AlKa")}
+    fed = after_coster_kronig(number, vacancies)
+    found = lines_of(symbol)
+    for group in GROUPS:
+        if number in group.numbers:
+            carried = sum(sigma for name, (_, sigma) in found.items() if name.split()[0] == group.name)
+            assert carried == pytest.approx(fed[group.initial] * branching(number, group))
+
+
+def test_spectators_are_the_vacancies_that_coster_kronig_transitions_bring():
+    vacancies = {level.shell: level.cross_section_barn for level in core_levels("Cu", "AlKa")}
+    fed = after_coster_kronig(ATOMIC_NUMBERS["Cu"], vacancies)
+    found = lines_of("Cu")
+    group = sum(sigma for name, (_, sigma) in found.items() if name.startswith("L3M45M45"))
+    assert found["L3M45M45 spectator"][1] / group == pytest.approx(1.0 - vacancies["L3"] / fed["L3"])
+    alone = auger_lines("Cu", {"L3": vacancies["L3"]}, binding_energies())
+    assert alone and not any(line.group.endswith("spectator") for line in alone)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "group", "energy"),
+    [("Cu", "L3M23M45 1P", 839.0), ("Ni", "L3M23M45 1P", 775.0), ("Zn", "L3M23M45 1P", 906.0),
+     ("Cu", "L3M23M23 1D", 768.0), ("Ni", "L3M23M23 1D", 709.0), ("Cu", "L3M45M45 3F", 921.0),
+     ("Mg", "KL1L23 3P", 1154.0)],
+)  # fmt: skip
+def test_terms_stand_where_handbooks_have_them(symbol, group, energy):
+    """Customary values; the strongest features of the groups L3M23M45 and L3M23M23 are their singlets."""
+    assert lines_of(symbol)[group][0] == pytest.approx(energy, abs=1.5)
+
+
+def test_copper_shows_its_triplets_and_singlets_apart():
+    """Three maxima or shoulders at 768, 839 and 847 eV, and L3M45M45 the highest of all."""
+    found = lines_of("Cu")
+    assert max(found, key=lambda name: found[name][1]) == "L3M45M45"
+    assert found["L3M23M45 1P"][1] > found["L3M23M45"][1]
+    assert found["L3M23M45"][0] - found["L3M23M45 1P"][0] == pytest.approx(8.0, abs=1.0)
+
+
+def numbers_of(row: dict[str, str]) -> range:
+    return range(ATOMIC_NUMBERS[row["first"]], ATOMIC_NUMBERS[row["last"]] + 1)

@@ -16,6 +16,7 @@ from xpshpc.spectra.batch import draw_batch
 from xpshpc.spectra.compounds import compounds
 from xpshpc.spectra.elements import ELEMENT_INDEX
 from xpshpc.spectra.layered import batch_stack, parse_stack, read_stack
+from xpshpc.spectra.layers import check_stack
 from xpshpc.spectra.loss_functions import LOSS_FUNCTIONS
 from xpshpc.spectra.sample import parse_formula
 from xpshpc.spectra.settings import Instrument, Samples
@@ -136,6 +137,7 @@ def test_faults_name_the_layer_and_are_shown_at_their_place(text: str, what: str
         ('[[layer]]\nmaterial = "Si"\ndensity_g_cm3 = inf', "layer 1, density_g_cm3", ""),
         ('[[layer]]\nmaterial = "Si"\nloss = "Sj"', "unknown loss function 'Sj'", ", layer 1"),
         ('[[layer]]\nmaterial = "Si"\nshifts = {O = 1.0}', "no state 'O' to shift; there are Si", ", layer 1"),
+        ('[[layer]]\nmaterial = "Si"\nshifts = {Si = nan}', "layer 1, shifts, Si: Input should be a finite number", ""),
         ('[[layer]]\nmaterial = "Sj"', "unknown element 'Sj'", ", layer 1, character 1"),
         ("layer = 3", "layer", ""),
         ("[[layer", "is no TOML", ""),
@@ -149,11 +151,27 @@ def test_faults_of_a_file_name_it_and_the_layer(tmp_path: Path, text: str, what:
         read_stack(path)
     assert what in caught.value.what
     assert caught.value.where == f"{path}{where}"
+    assert caught.value.try_
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_stack(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("SiO2 | 25 Å | 1e400 g/cm3; Si", "layer 1: a density of inf"),
+        ("SiO2 | 25 Å; Si | 1e-9 g/cm3", "layer 2: a density of 1e-09"),
+        ("Si | gap 400 eV", "layer 1: a band gap of 400 eV"),
+        ("Si | Si -2000 eV", "layer 1: Si is shifted by -2000 eV"),
+        ("Si | 1e999 Å; Al", "layer 1: a layer without end"),
+    ],
+)
+def test_figures_that_no_solid_has_are_refused(text: str, what: str) -> None:
+    with pytest.raises(UsageError, match=what):
+        check_stack(parse_stack(text))
 
 
 @given(st.text(max_size=40) | st.text("SiO2Cu|;Å /[]nm.5gcap eV", max_size=60))

@@ -61,17 +61,6 @@ def test_losses_and_what_is_left_add_up(space):
     assert CHANNEL * np.argmax(loss) == pytest.approx(np.sqrt(1643.0 / 3.0), abs=CHANNEL), "the maximum of T/(C+T²)²"
 
 
-def test_broadening_keeps_area_and_adds_variance(space):
-    line = np.zeros(LENGTH)
-    line[200] = 1.0
-    sigma = 3.7
-    broad = space.invert(space.transform(line * space.damping) * space.gaussians(np.array([sigma]))) / space.damping
-    place = np.arange(LENGTH)
-    assert broad.sum() == pytest.approx(1.0, abs=1e-6)
-    assert (broad * place).sum() == pytest.approx(200.0, abs=1e-4)
-    assert (broad[0, 150:250] * (place[150:250] - 200) ** 2).sum() == pytest.approx(sigma**2, rel=1e-4)
-
-
 def test_whole_shifts_move_a_signal_and_nothing_else(space):
     for shift in (0, 1, 17, -3):
         factor = space.shifts(np.array([shift]))[0]

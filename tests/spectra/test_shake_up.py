@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from xpshpc.spectra.elements import ELEMENT_INDEX
 from xpshpc.spectra.lines import LineKind, line_table, oxidised
+from xpshpc.spectra.lineshape import line_profile
 from xpshpc.spectra.shake_up import LEAST_OXYGEN_PER_METAL, kept_share, shake_ups
 
 
@@ -23,7 +24,10 @@ def material(**amounts: float) -> tuple[np.ndarray, np.ndarray]:
         ({"Cu": 0.9, "O": 0.1}, False),
         ({"Ni": 1.0}, False),
         ({"Si": 1 / 3, "O": 2 / 3}, False),
-        ({"Fe": 0.4, "Cr": 0.4, "O": 0.2}, True),
+        ({"Cu": 2 / 3, "O": 1 / 3}, False),
+        ({"Fe": 0.4, "Cr": 0.4, "O": 0.2}, False),
+        ({"Mg": 1 / 7, "Fe": 2 / 7, "O": 4 / 7}, True),
+        ({"Ti": 1 / 3, "O": 2 / 3}, True),
         ({"C": 0.8, "O": 0.2}, False),
     ],
 )
@@ -62,3 +66,36 @@ def test_the_satellite_of_cupric_oxide():
     assert satellite.offset_eV == pytest.approx(9.0, abs=1.0)
     assert kept_share((satellite,)) == pytest.approx(2 / 3, abs=0.05)
     assert kept_share(shake_ups("Zn", "L3")) == 1.0
+
+
+def test_the_satellites_of_nickel_oxide():
+    """Some 0.7 of the main line, which is itself two components, and 8 eV below the sharp one: customary figures."""
+    rows = shake_ups("Ni", "L3")
+    kept = kept_share(rows)
+    satellites = [row for row in rows if row.what == "shake-up"]
+    share = kept * sum(row.ratio for row in satellites)
+    assert share == pytest.approx(0.42, abs=0.02)
+    assert kept * sum(row.ratio * row.offset_eV for row in satellites) / share == pytest.approx(8.0, abs=0.4)
+
+
+@pytest.mark.parametrize(("symbol", "least", "most"), [("Cr", 2.0, 3.0), ("Mn", 2.5, 3.5), ("Fe", 2.8, 4.5)])
+def test_multiplets_make_the_2p_lines_of_oxides_as_wide_as_surveys_show_them(symbol, least, most):
+    """Full width at half maximum of 2p3/2 behind an analyser of 1 eV, without its satellite, in eV."""
+    table = line_table("AlKa-mono")
+    (main,) = [
+        row
+        for row in range(*table.first[ELEMENT_INDEX[symbol] : ELEMENT_INDEX[symbol] + 2])
+        if table.orbital[row] == "2p3/2"
+    ]
+    parts = [main, *(row for row in np.flatnonzero(table.main_line == main) if "multiplet" in table.orbital[row])]
+    offset = np.linspace(-12.0, 8.0, 4001)
+    profile = np.zeros_like(offset)
+    for row in parts:
+        share = table.kept_share[row] if row == main else 1.0
+        here = offset - (table.kinetic_energy_eV[row] - table.kinetic_energy_eV[main])
+        width = float(np.hypot(table.gauss_fwhm_eV[row], 1.0))
+        profile += (
+            share * table.cross_section_barn[row] * line_profile(here, table.lorentz_fwhm_eV[row], width, 0.0, 0.0)
+        )
+    high = offset[profile > 0.5 * profile.max()]
+    assert least < high[-1] - high[0] < most

@@ -16,6 +16,7 @@ from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
 from xpshpc.spectra.embedded import EmbeddedSource, nominal_batch, stored_batch
 from xpshpc.spectra.escape import dipole_factor, surface_excitation
 from xpshpc.spectra.layers import Layer, Stack, State
+from xpshpc.spectra.lines import LineTable
 from xpshpc.spectra.loss_functions import LOSS_FUNCTIONS, natural_loss
 from xpshpc.spectra.sample import parse_formula
 from xpshpc.spectra.settings import SpectraSettings
@@ -149,10 +150,13 @@ def test_lines_have_the_intensities_of_the_exact_simulator(formula, thickness, a
     exact = StackSimulator(job.instrument, job.physics)
     emission = exact.emit(Stack((over, substrate(formula, 5.0))))
     below = np.flatnonzero((emission.layer == 1) & (emission.intensity > 0))
-    known = {exact.table.orbital[emission.line[k]] + ELEMENTS[exact.table.element[emission.line[k]]]: k for k in below}
+
+    def identity(table: LineTable, line: int) -> tuple[str, int, float]:
+        return table.orbital[line], table.element[line], table.kinetic_energy_eV[line]
+
+    known = {identity(exact.table, emission.line[k]): k for k in below}
     table = simulator_of(job.model_dump_json()).table
-    names = [table.orbital[line] + ELEMENTS[table.element[line]] for line in found.lines.line]
-    expected = emission.intensity[[known[name] for name in names]]
+    expected = emission.intensity[[known[identity(table, line)] for line in found.lines.line]]
     ratio = found.lines.intensity / expected
     np.testing.assert_allclose(ratio, np.median(ratio), rtol=3e-4)
 

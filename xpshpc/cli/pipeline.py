@@ -242,13 +242,15 @@ def _plan(call: Call) -> int:
     """The answer of --dry-run: what the job means, with nothing made."""
     from xpshpc.plan.identity import data_hash
     from xpshpc.plan.shards import plan_shards, split_shards
+    from xpshpc.source import AttendedSource
 
     job = call.job_file.job
     plan = plan_shards(job.generate, data_hash(call.job_file))
     split = split_shards(len(plan), job.split)
-    specs = call.job_file.domain.source(
-        job.generate.source, call.job_file.settings, job.generate.options, job.seed
-    ).arrays()
+    source = call.job_file.domain.source(job.generate.source, call.job_file.settings, job.generate.options, job.seed)
+    if isinstance(source, AttendedSource):
+        source.check()
+    specs = source.arrays()
     answer = {
         "run": str(call.run.path),
         "data_hash": plan.data_hash,

@@ -60,7 +60,8 @@ def simulate(
     as_json: options.AsJson = False,
 ) -> int:
     """Simulate the spectrum of one sample: a material, or any stack of layers, by one simulator or two."""
-    from xpshpc.spectra.simulate import Engine, simulate_sample
+    from xpshpc.spectra.simulate import simulate_sample
+    from xpshpc.spectra.simulated_spectrum import Engine
     from xpshpc.spectra.spectrum_plot import check_format
 
     engines: dict[str, Engine] = {"embedded": "embedded", "sessa": "sessa", "both": "both"}

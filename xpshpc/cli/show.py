@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from xpshpc.cluster.check import Check
     from xpshpc.report.status import Status
-    from xpshpc.spectra.simulate import SimulatedSpectrum
+    from xpshpc.spectra.simulated_spectrum import SimulatedSpectrum
     from xpshpc.store.clean import Remains
 
 _STRONGEST = 12

@@ -17,17 +17,17 @@ _SIGMAS = 8.0
 class Analyser:
     """An analyser and its detector. Lines come in with its finest resolution, at least `narrowest_fwhm_eV` wide.
 
-    A spectrum to be blurred has `points` channels: `edge` more than the window on the side of high kinetic energy, and
-    at least as many on the other.
+    Spectra are ordered by falling kinetic energy. One to be blurred has `points` channels: `edge` more than the window
+    on the side of high kinetic energy, and at least as many on the other.
     """
 
     def __init__(self, instrument: Instrument, narrowest_fwhm_eV: float) -> None:
         from scipy.fft import next_fast_len
 
-        energy = instrument.energy_axis()
+        energy = instrument.energy_axis()[::-1]
         self._instrument = instrument
         self._channel_eV = instrument.channel_eV
-        self._highest_eV = float(energy[-1])
+        self._highest_eV = float(energy[0])
         self._finest_fwhm_eV = instrument.analyser_fwhm_eV[0]
         widest = instrument.analyser_fwhm_eV[1] * SIGMA_PER_FWHM
         self.edge = int(np.ceil(_SIGMAS * widest / self._channel_eV)) + 1
@@ -64,7 +64,8 @@ class Analyser:
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Counts of electrons, and the counts (n,) for each electron at a transmission of 1."""
         exponent = batch.transmission_exponent[:, None].astype(np.float32)
-        passed = np.exp(self._log_energy * -exponent)
+        passed = self._log_energy * -exponent
+        np.exp(passed, out=passed)
         if self._instrument.transmission_table:
             passed *= self._tabulated
         passed *= spectra
@@ -76,10 +77,11 @@ class Analyser:
         return passed, gain
 
     def transmission_at(self, lines: Emission, batch: SampleBatch) -> NDArray[np.float64]:
-        """The analyser's transmission at the lines' energies, (entries,)."""
-        relative = np.maximum(lines.energy_eV, 1.0) / self._highest_eV
+        """The analyser's transmission at the energies of lines as they leave the surface, (entries,)."""
+        energy = lines.energy_eV - self._instrument.work_function_eV
+        relative = np.maximum(energy, 1.0) / self._highest_eV
         passed: NDArray[np.float64] = relative ** -batch.transmission_exponent[lines.sample]
-        return passed * _tabulated(self._instrument, lines.energy_eV)
+        return passed * _tabulated(self._instrument, energy)
 
 
 def _tabulated(instrument: Instrument, energy_eV: NDArray[np.float64]) -> NDArray[np.float64]:

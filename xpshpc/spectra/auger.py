@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
+from xpshpc.spectra.auger_terms import components
 from xpshpc.spectra.elements import ATOMIC_NUMBERS
 from xpshpc.spectra.tables import read_table
 
@@ -14,8 +15,8 @@ from xpshpc.spectra.tables import read_table
 class AugerGroup:
     """Transitions of one kind: a vacancy in `initial`, two in the levels `first` and `second`.
 
-    `numbers` are the atomic numbers for which the group is drawn, `fwhm_eV` the group's width. `share` of the
-    vacancies that do not fluoresce decay this way; None where the rates are tabulated.
+    `numbers` are the atomic numbers for which the group is drawn, `fwhm_eV` the width of a group whose terms are not
+    listed. `share` of the vacancies that do not fluoresce decay this way; None where the rates are tabulated.
     """
 
     initial: str
@@ -32,7 +33,10 @@ class AugerGroup:
 
 @dataclass(frozen=True)
 class AugerLine:
-    """An Auger group of one element: kinetic energy (eV), width (eV), and the cross-section (barn) that feeds it."""
+    """A component of an element's Auger group: kinetic energy (eV), width (eV), the cross-section (barn) it carries.
+
+    `group` is the group's name, with that of the term behind it unless it is the one the group's energy refers to.
+    """
 
     group: str
     kinetic_energy_eV: float
@@ -80,10 +84,10 @@ GROUPS = (
 )
 """Groups between 250 and 1486 eV.
 
-Widths: what the multiplets and bands of a group spread over in measured surveys, to a factor of 1.5 or so. Shares of
-KLL as measured in neon (Körber and Mehlhorn, Z. Phys. 191, 217, 1966). No tabulated rates exist for MNN; four fifths is
-a round figure for what 4d and 4f electrons do in the decay of 3d vacancies, shared between their pairs in proportion to
-the pairs' number, and 0.15 for M45N23N45.
+Widths, where data/auger_terms.csv has no terms: what the multiplets and bands of a group spread over in measured
+surveys, to a factor of 1.5 or so. Shares of KLL as measured in neon (Körber and Mehlhorn, Z. Phys. 191, 217, 1966). No
+tabulated rates exist for MNN; four fifths is a round figure for what 4d and 4f electrons do in the decay of 3d
+vacancies, shared between their pairs in proportion to the pairs' number, and 0.15 for M45N23N45.
 """
 
 
@@ -94,18 +98,24 @@ def auger_lines(
 
     `vacancies`: photoionisation cross-section (barn) by subshell; `levels`: binding energies (eV) by element and
     subshell. Intensity is vacancies (after Coster–Kronig transfer) × Auger yield × branching, from xraylib; emission is
-    isotropic. Vacancies that other Auger transitions leave behind are not followed.
+    isotropic. Vacancies that other Auger transitions leave behind are not followed. A group is divided between its
+    terms; what Coster–Kronig transitions have fed has a spectator hole and stands apart, where that is listed.
     """
     number = ATOMIC_NUMBERS[symbol]
     fed = after_coster_kronig(number, vacancies)
-    lines = []
+    lines: list[AugerLine] = []
     for group in GROUPS:
         if number not in group.numbers or fed.get(group.initial, 0.0) <= 0.0:
             continue
         rate = branching(number, group)
         energy = kinetic_energy(symbol, group, levels)
-        if rate > 0.0 and energy is not None:
-            lines.append(AugerLine(group.name, energy, fed[group.initial] * rate, group.fwhm_eV))
+        if rate <= 0.0 or energy is None:
+            continue
+        moved_in = after_coster_kronig(number, {**vacancies, group.initial: 0.0})[group.initial]
+        for term in components(_listed_name(group), number, moved_in / fed[group.initial], group.fwhm_eV):
+            name = f"{group.name} {term.name}".strip()
+            sigma = fed[group.initial] * rate * term.share
+            lines.append(AugerLine(name, energy + term.offset_eV, sigma, term.fwhm_eV))
     return lines
 
 
@@ -132,6 +142,11 @@ def kinetic_energy(symbol: str, group: AugerGroup, levels: Mapping[str, Mapping[
         if name == main.name and (rule := z_plus_one_energy(element, main, levels)) is not None
     ]
     return estimate + (sum(residuals) / len(residuals) if residuals else 0.0)
+
+
+def _listed_name(group: AugerGroup) -> str:
+    """The name under which the tables have the group of both halves of a doublet."""
+    return replace(group, initial=_DOUBLET_PARTNER.get(group.initial, group.initial)).name
 
 
 def z_plus_one_energy(symbol: str, group: AugerGroup, levels: Mapping[str, Mapping[str, float]]) -> float | None:

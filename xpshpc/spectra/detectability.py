@@ -104,11 +104,11 @@ def line_windows(
 
 
 def spectrum_lines(simulator: Simulator, batch: SampleBatch, expectation: Expectation) -> SpectrumLines:
-    """The core and Auger lines of expected spectra, on their axis; valence bands and shake-up lines are background."""
+    """The core and Auger lines of expected spectra, on their axis; valence bands count as background."""
     table = simulator.table
     lines = expectation.lines
     kind = table.kind[lines.line]
-    core = kind == LineKind.PHOTOELECTRON
+    core = (kind == LineKind.PHOTOELECTRON) | (kind == LineKind.SHAKE_UP)
     known = np.flatnonzero(core | (kind == LineKind.AUGER))
     line, sample = lines.line[known], lines.sample[known]
     source_fwhm = np.where(core[known], table.source.fwhm_eV, 0.0)

@@ -21,7 +21,6 @@ from xpshpc.spectra.settings import SpectraSettings
 from xpshpc.spectra.simulator import Simulator
 from xpshpc.spectra.sources import xray_sources
 
-_PIECE = 512
 DEVICE = (
     "peak_counts", "analyser_fwhm_eV", "transmission_exponent", "detector_background", "charging_shift_eV",
     "background_scale",
@@ -35,7 +34,8 @@ MATTER = ("density_g_cm3", "band_gap_eV", "loss")
 class EmbeddedSource:
     """Random samples of the job and their spectra, drawn with the job's seed."""
 
-    piece_samples: int | None = None
+    piece_samples: int | None = 2048
+    """Some tenths of a second; in many spectra at once, those with a rare loss function cost little."""
 
     def __init__(self, settings: SpectraSettings, seed: int) -> None:
         self._settings = settings
@@ -114,7 +114,8 @@ class EmbeddedSource:
         }
 
     def make(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        pieces = [self._make(indices[start : start + _PIECE]) for start in range(0, len(indices), _PIECE)]
+        most = self.piece_samples or len(indices)
+        pieces = [self._make(indices[start : start + most]) for start in range(0, len(indices), most)]
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
     def _make(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:

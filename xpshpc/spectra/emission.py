@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,12 @@ class Emission:
     energy_eV: NDArray[np.float64]
     intensity: NDArray[np.float64]
     directed: NDArray[np.float64]
+
+    def of(self, samples: slice) -> Emission:
+        """The lines of neighbouring samples, which are counted anew from 0; entries must be in the samples' order."""
+        first, last = np.searchsorted(self.sample, (samples.start, samples.stop))
+        chosen = {field.name: getattr(self, field.name)[first:last] for field in fields(self)}
+        return Emission(**{**chosen, "sample": chosen["sample"] - samples.start})
 
 
 @dataclass(frozen=True)

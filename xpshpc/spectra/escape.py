@@ -1,7 +1,7 @@
 """How electrons get out of matter: elastic scattering, attenuation, surface excitations, and the angles.
 
 Elastic scattering enters by the single-scattering albedo ω = λ/(λ + λ_tr), with λ the inelastic and λ_tr the transport
-mean free path (Tilinin, Jablonski, Zemek, Hucek, J. Electron Spectrosc. 87, 127, 1997, 10.1016/S0368-2048(97)00061-4).
+mean free path (Tilinin, Jablonski, Zemek, Hucek, J. Electron Spectrosc. 87, 127, 1997).
 """
 
 from __future__ import annotations

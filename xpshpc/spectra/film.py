@@ -14,6 +14,9 @@ from xpshpc.spectra.escape_curves import EscapeCurves
 _THINNEST_A = 0.2
 """Å; the shares of thinner films are those of this one: they differ by less than can be seen."""
 
+_OPAQUE_PATHS = 80.0
+"""Through more, an electron in 1e34 passes without a loss, and all others have lost what energy they had."""
+
 _REFERENCES = (3, 10)
 """The fewest and the most reference paths of a film."""
 
@@ -75,38 +78,41 @@ class Film:
         references = 0.5 * (paths.max() + paths.min() + (paths.max() - paths.min()) * nodes)
         return references, np.interp(references, paths[order], self.surface_paths(energy)[order])
 
-    def shares(
-        self,
-        thickness_A: NDArray[np.float64],
-        sample: NDArray[np.intp],
-        per_A: NDArray[np.float64],
-        at_surface: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """Shares of lines from below the films in the reference paths, (references, lines).
+    def reference_paths(self, thickness_A: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The reference paths through films (n,) and their surface, (n, references); no more than 80 through a film."""
+        per_A, at_surface = self.references
+        paths: NDArray[np.float64] = self._not_opaque(thickness_A)[:, None] * per_A + at_surface
+        return paths
 
-        Line l crosses the film of sample[l], one of `thickness_A` (n,), with `per_A` paths for each Å and more
-        `at_surface`, both (lines,). Paths depend on the energy, a product in
-        Fourier space cannot: so each line is shared between the references such that what crosses the film without a
-        loss (e^{-x}), with one (x e^{-x}), with more as there are references, and in all (1) is exact. Later losses are
-        interpolated: under 40 Å of C5O the number of electrons with n losses is right to 3 %, each line's. A film
-        thicker than the thickest has that one's shares.
+    def _not_opaque(self, thickness_A: NDArray[np.float64]) -> NDArray[np.float64]:
+        thickness: NDArray[np.float64] = np.minimum(thickness_A, _OPAQUE_PATHS / self.references[0].max())
+        return thickness
+
+    def shares(self, thickness_A: NDArray[np.float64], energy_eV: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Shares in the reference paths of electrons that crossed films without a loss, (n, references, energies).
+
+        `thickness_A`: (n,); `energy_eV`: (energies,). Paths depend on the energy, a product in Fourier space cannot:
+        so each energy is shared between the references such that what crosses the film without a loss (1), with one
+        (x for x paths), with more as there are references, and in all (e^x) is exact, always for each electron that
+        crossed without a loss. Later losses are interpolated: under 40 Å of C5O the number of electrons with n losses
+        is right to 3 %, at each energy. Of what a film is thicker than the thickest, only the attenuation tells.
         """
-        thickness = np.clip(thickness_A, _THINNEST_A, max(self.thickest_A, _THINNEST_A))
+        reached = np.clip(thickness_A, _THINNEST_A, max(self.thickest_A, _THINNEST_A))[:, None]
         reference_per_A, reference_surface = self.references
-        nodes = thickness[:, None] * reference_per_A + reference_surface
-        middle = nodes.mean(axis=1)
-        at_nodes = np.stack(_conditions(nodes - middle[:, None]), axis=1)
-        paths = thickness[sample] * per_A + at_surface - middle[sample]
-        solved = np.linalg.inv(at_nodes)[sample]
-        shares = np.zeros((nodes.shape[1], len(sample)))
-        for condition, wanted in enumerate(_conditions(paths, nodes.shape[1])):
-            shares += solved[:, :, condition].T * wanted
-        return shares
+        per_A = self.paths_per_A(energy_eV)
+        nodes = reached * reference_per_A + reference_surface
+        paths = reached * per_A + self.surface_paths(energy_eV)
+        middle = nodes.mean(axis=1, keepdims=True)
+        number = len(reference_per_A)
+        shares = np.linalg.solve(_conditions(nodes - middle, number), _conditions(paths - middle, number))
+        rest = np.maximum(self._not_opaque(thickness_A)[:, None] - reached, 0.0)
+        shares *= np.exp(rest[:, :, None] * (per_A - reference_per_A[:, None]))
+        return np.asarray(shares, dtype=np.float64)
 
 
-def _conditions(paths: NDArray[np.float64], number: int | None = None) -> list[NDArray[np.float64]]:
-    """1, e^{-x}, x e^{-x}, x² e^{-x}… for paths x, as many as the last axis is long or `number`."""
-    terms = [np.ones_like(paths), np.exp(-paths)]
-    while len(terms) < (number or paths.shape[-1]):
+def _conditions(paths: NDArray[np.float64], number: int) -> NDArray[np.float64]:
+    """e^x, 1, x, x²… for paths x (n, k), in all `number` of them: (n, number, k)."""
+    terms = [np.exp(paths), np.ones_like(paths)]
+    while len(terms) < number:
         terms.append(terms[-1] * paths)
-    return terms
+    return np.stack(terms, axis=1)

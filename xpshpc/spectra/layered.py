@@ -23,6 +23,9 @@ from xpshpc.spectra.settings import Samples
 
 _A_PER_NM = 10.0
 _EXAMPLES = 'write it as "SiO2 | 25 Å; Si": layers from the surface down, parted by ; the last one without a thickness'
+_FILE_EXAMPLE = (
+    'for each layer, the uppermost first: [[layer]], material = "SiO2", thickness_A = 25.0 (none for the last)'
+)
 _FIELDS = "a layer's fields are 25 Å or 2.5 nm, 2.2 g/cm3, gap 8.9 eV, loss SiO2, Si 0.3 eV (a shift)"
 
 _NUMBER = r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
@@ -37,9 +40,9 @@ class LayerTable(Section):
     """One [[layer]] of a file; the uppermost comes first, the last one is the substrate and has no thickness."""
 
     material: str
-    thickness_A: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    density_g_cm3: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    band_gap_eV: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    thickness_A: Annotated[float, Field(ge=0)] | None = None
+    density_g_cm3: Annotated[float, Field(gt=0)] | None = None
+    band_gap_eV: Annotated[float, Field(ge=0)] | None = None
     loss: str | None = None
     shifts: dict[str, float] = Field(default_factory=dict)
 
@@ -59,6 +62,8 @@ def parse_stack(text: str) -> Stack:
     else the density is estimated from the atoms' volumes, with a remark. Raises UsageError that names the layer and
     marks the place.
     """
+    if not text.strip():
+        raise UsageError("the sample is empty", where="sample", try_=_EXAMPLES)
     described: list[LayerDescription] = []
     start = 0
     parts = text.split(";")
@@ -79,11 +84,11 @@ def read_stack(path: Path) -> Stack:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
         layers = StackFile.model_validate(tables).layer
     except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", where=str(path)) from None
+        raise UsageError(f"cannot be read ({error.strerror})", where=str(path), try_=_FILE_EXAMPLE) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"is no TOML: {error}", where=str(path)) from None
+        raise UsageError(f"is no TOML: {error}", where=str(path), try_=_FILE_EXAMPLE) from None
     except ValidationError as error:
-        raise UsageError("\n  ".join(_faults(error)), where=str(path), try_='[[layer]]\nmaterial = "Si"') from None
+        raise UsageError("\n  ".join(_faults(error)), where=str(path), try_=_FILE_EXAMPLE) from None
     described = []
     for number, table in enumerate(layers, start=1):
         where = f"{path}, layer {number}"
@@ -92,7 +97,8 @@ def read_stack(path: Path) -> Stack:
         for name, shift in table.shifts.items():
             atom = find_state(material, name)
             if atom is None:
-                raise UsageError(f"no state {name!r} to shift{states_of(material)}", where=where)
+                what = f"no state {name!r} to shift{states_of(material)}"
+                raise UsageError(what, where=where, try_=f'shifts = {{"{material.states[0].element}" = 1.5}}')
             shifts[atom] = shift
         last = number == len(layers)
         if last != (table.thickness_A is None):
@@ -100,7 +106,8 @@ def read_stack(path: Path) -> Stack:
             raise UsageError(what, where=where, try_="take thickness_A away" if last else "thickness_A = 25.0")
         loss = None if table.loss is None else find_loss(table.loss)
         if table.loss is not None and loss is None:
-            raise UsageError(f"unknown loss function {table.loss!r}{nearest(table.loss, LOSS_FUNCTIONS)}", where=where)
+            what = f"unknown loss function {table.loss!r}{nearest(table.loss, LOSS_FUNCTIONS)}"
+            raise UsageError(what, where=where, try_=f"loss = one of {', '.join(LOSS_FUNCTIONS)}")
         formula = table.material.strip()
         described.append(
             LayerDescription(formula, material, table.thickness_A, table.density_g_cm3, table.band_gap_eV, loss, shifts)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, isinf
+
+from xpshpc.errors import UsageError
 
 STATE_OF_THE_ELEMENT = ""
 """The tag of an element whose lines stand where the line table has them."""
+
+DENSITIES_G_CM3 = (1e-3, 100.0)
+"""From aerogels to far beyond osmium: the formulas of the mean free paths hold for nothing else."""
+
+LARGEST_GAP_EV = 50.0
+LARGEST_SHIFT_EV = 1000.0
+"""Of lines, either way: far more than any chemical shift or charging, and a line is still near the window."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,7 @@ class Layer:
 
     def fractions(self) -> Mapping[str, float]:
         """Atomic fractions by element, all states together."""
-        total: dict[str, float] = {}
-        for state in self.states:
-            total[state.element] = total.get(state.element, 0.0) + state.fraction
-        return total
+        return element_fractions(self.states)
 
 
 @dataclass(frozen=True)
@@ -53,3 +59,36 @@ class Stack:
 
     layers: tuple[Layer, ...]
     remarks: tuple[str, ...] = ()
+
+
+def element_fractions(states: Iterable[State]) -> dict[str, float]:
+    """Atomic fractions by element, all its states together, in the order in which the elements first stand."""
+    total: dict[str, float] = {}
+    for state in states:
+        total[state.element] = total.get(state.element, 0.0) + state.fraction
+    return total
+
+
+def check_stack(stack: Stack) -> None:
+    """Raises UsageError for a stack without layers, a layer without end above others, and figures that no solid has."""
+    if not stack.layers:
+        raise UsageError("the sample has no layer", where="sample", try_="SiO2 | 25 Å; Si")
+    for number, layer in enumerate(stack.layers, start=1):
+        where = f"sample, layer {number}"
+        if not layer.thickness_A >= 0.0:
+            raise UsageError(f"a thickness of {layer.thickness_A:g} Å", where=where, try_=f"{layer.formula} | 25 Å")
+        if isinf(layer.thickness_A) and number < len(stack.layers):
+            what = "a layer without end hides what lies below it"
+            raise UsageError(what, where=where, try_=f"{layer.formula} | 25 Å")
+        low, high = DENSITIES_G_CM3
+        density, gap = layer.density_g_cm3, layer.band_gap_eV
+        if density is not None and not low <= density <= high:
+            what = f"a density of {density:g} g/cm³: it must lie between {low:g} and {high:g}"
+            raise UsageError(what, where=where, try_=f"{layer.formula} | 2.2 g/cm3")
+        if not 0.0 <= gap <= LARGEST_GAP_EV:
+            what = f"a band gap of {gap:g} eV: it must lie between 0 and {LARGEST_GAP_EV:g}"
+            raise UsageError(what, where=where, try_=f"{layer.formula} | gap 1.5 eV")
+        for state in layer.states:
+            if not abs(state.shift_eV) <= LARGEST_SHIFT_EV:
+                what = f"{state.element} is shifted by {state.shift_eV:g} eV: at most {LARGEST_SHIFT_EV:g}, either way"
+                raise UsageError(what, where=where, try_=f"{layer.formula} | {state.element} 1.5 eV")

@@ -23,7 +23,7 @@ UNRESOLVED_eV = 2.5
 """Closer partners of a doublet are one peak in a survey."""
 
 _SURVEY_FWHM_eV = 1.5
-_AUGER = re.compile(r"([A-Z])\d*([A-Z])\d*([A-Z])\d*")
+_AUGER = re.compile(r"([A-Z])\d*([A-Z])\d*([A-Z])\d*(?: .*)?")
 
 
 @dataclass(frozen=True)

@@ -42,9 +42,10 @@ class LineTable:
     of unresolved lines is wide by itself, `band_eV` the width of a valence band from its top downwards, 0 for other
     lines. `singularity` is the Doniach–Šunjić index of the line in the metallic element, 0 where it has none.
 
-    A SHAKE_UP line is there in oxides only (`oxidised`). It takes its intensity from the line `main_line`: `kept_share`
-    of that line's cross-section stays there when the material is oxidised, and the cross-sections of its shake-up lines
-    are the rest. Other lines are their own `main_line`; so is a shake-up line whose main line is not in the table.
+    A SHAKE_UP line, a satellite or a multiplet component, is there in oxides only (`oxidised`). It takes its intensity
+    from the line `main_line`: `kept_share` of that line's cross-section stays there when the material is oxidised, and
+    the cross-sections of its shake-up lines are the rest. Other lines are their own `main_line`; so is a shake-up line
+    whose main line is not in the table.
     """
 
     source: XraySource
@@ -189,7 +190,7 @@ def _add_element(rows: list[_Row], place: int, source: XraySource) -> None:
             rows.append(
                 _Row(
                     place,
-                    f"{ORBITALS[level.shell]} shake-up",
+                    f"{ORBITALS[level.shell]} {satellite.what}",
                     LineKind.SHAKE_UP,
                     energy - satellite.offset_eV,
                     level.cross_section_barn * satellite.ratio * kept_share(satellites),

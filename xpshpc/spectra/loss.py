@@ -52,18 +52,6 @@ class LossSpace:
         """1 − ŵ for a loss function (at least `length` entries), shape (length//2 + 1,)."""
         return 1.0 - self.transform(loss_function[: self.length] * self.damping)
 
-    def gaussians(self, sigma_channels: NDArray[np.float64]) -> NDArray[np.complex128]:
-        """Transforms of Gaussians of unit area, (…, length//2 + 1), that broaden a damped signal.
-
-        On a grid of channels the kernel that keeps a Gaussian's semigroup and variance exactly is e^{-σ²} I_j(σ²)
-        (Lindeberg, IEEE TPAMI 12, 234, 1990, 10.1109/34.49051), with the transform exp(σ²(cos ω − 1)); the damping
-        moves it to the complex frequency ω − ia.
-        """
-        rate = -np.log(_WRAP) / self.length
-        frequency = 2.0 * np.pi * np.arange(self.length // 2 + 1) / self.length
-        moved = np.cos(frequency) * np.cosh(rate) - 1.0 + 1j * np.sin(frequency) * np.sinh(rate)
-        return _exponential(np.square(sigma_channels)[..., None] * moved)
-
     @property
     def one_channel(self) -> NDArray[np.complex128]:
         """e^{-(a + iω)}, (length//2 + 1,): the transform of a shift to the next larger loss."""

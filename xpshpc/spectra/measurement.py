@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from scipy.fft import dct, idct
 
 from xpshpc.plan.seeds import Streams
 from xpshpc.source import SampleError
-from xpshpc.spectra.batch import Purpose, SampleBatch
+from xpshpc.spectra.batch import Purpose
 from xpshpc.spectra.noise import poisson_counts
 from xpshpc.spectra.settings import Instrument
 
@@ -18,7 +18,26 @@ _LARGEST_UINT16 = 65535
 _SIGMA_PER_FWHM = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
 
 
-def resolve(spectra: NDArray[np.float64], batch: SampleBatch, instrument: Instrument) -> NDArray[np.float64]:
+class Measurements(Protocol):
+    """How each of n spectra is measured, all (n,); `index` chooses the noise. A batch of samples tells it."""
+
+    @property
+    def index(self) -> NDArray[np.int64]: ...
+
+    @property
+    def analyser_fwhm_eV(self) -> NDArray[np.float64]: ...
+
+    @property
+    def transmission_exponent(self) -> NDArray[np.float64]: ...
+
+    @property
+    def detector_background(self) -> NDArray[np.float64]: ...
+
+    @property
+    def peak_counts(self) -> NDArray[np.float64]: ...
+
+
+def resolve(spectra: NDArray[np.float64], batch: Measurements, instrument: Instrument) -> NDArray[np.float64]:
     """The analyser's resolution: each spectrum of (n, channels) convolved with a Gaussian of its own width.
 
     The spectra are values at the channels' energies; a channel counts what falls into its width, so they are averaged
@@ -31,7 +50,7 @@ def resolve(spectra: NDArray[np.float64], batch: SampleBatch, instrument: Instru
     return resolved
 
 
-def detect(spectra: NDArray[np.float64], batch: SampleBatch, instrument: Instrument) -> NDArray[np.float64]:
+def detect(spectra: NDArray[np.float64], batch: Measurements, instrument: Instrument) -> NDArray[np.float64]:
     """Expected counts (n, channels) of spectra in any unit, as the analyser passes them on.
 
     Transmission is E^-n times the instrument's table; the dose sets the strongest channel, of which a constant share is
@@ -50,7 +69,7 @@ def detect(spectra: NDArray[np.float64], batch: SampleBatch, instrument: Instrum
 
 
 def measure(
-    expected: NDArray[np.floating], batch: SampleBatch, instrument: Instrument, streams: Streams
+    expected: NDArray[np.floating], batch: Measurements, instrument: Instrument, streams: Streams
 ) -> NDArray[Any]:
     """Counts as they are stored, (n, channels), of expected ones; noise from the streams of the samples' indices.
 

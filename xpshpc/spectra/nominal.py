@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xpshpc.plan.seeds import Streams
-from xpshpc.spectra.batch import SampleBatch
 from xpshpc.spectra.measurement import detect, measure, resolve
 from xpshpc.spectra.settings import Instrument
 
@@ -32,7 +31,7 @@ class NominalInstrument:
 
     def resolve(self, electrons: NDArray[np.float64]) -> NDArray[np.float64]:
         """A spectrum that reached the analyser, (channels,), as its resolution leaves it."""
-        resolved: NDArray[np.float64] = resolve(electrons[None, :], self._device(), self.settings)[0]
+        resolved: NDArray[np.float64] = resolve(electrons[None, :], self._measurement(), self.settings)[0]
         return resolved
 
     def count(self, electrons: NDArray[np.float64], noise_seed: int | None = None) -> NDArray[np.float64]:
@@ -40,33 +39,32 @@ class NominalInstrument:
 
         They are counted as those of a data set are: transmission, dose, dark counts and, with a seed, noise.
         """
-        device = self._device()
-        counts = detect(electrons[None, :], device, self.settings)
+        measurement = self._measurement()
+        counts = detect(electrons[None, :], measurement, self.settings)
         settings = self.settings.model_copy(update={"noise": noise_seed is not None, "counts": "float32"})
-        spectra = measure(counts, device, settings, Streams(noise_seed or 0))
+        spectra = measure(counts, measurement, settings, Streams(noise_seed or 0))
         measured: NDArray[np.float64] = np.asarray(spectra[0], dtype=np.float64)
         return measured
 
-    def _device(self) -> SampleBatch:
-        """A batch of one: what it is made of does not matter to its detection."""
-        one = np.ones(1)
-        return SampleBatch(
+    def _measurement(self) -> _OneMeasurement:
+        return _OneMeasurement(
             index=np.zeros(1, dtype=np.int64),
-            elements=np.zeros((1, 1), dtype=np.intp),
-            fractions=np.ones((1, 1)),
-            shifts=np.zeros((1, 1)),
-            overlayer_A=np.zeros(1),
-            overlayer_shifts=np.zeros((1, 0)),
-            peak_counts=self.peak_counts * one,
-            analyser_fwhm_eV=self.analyser_fwhm_eV * one,
-            transmission_exponent=self.transmission_exponent * one,
-            detector_background=self.detector_background * one,
-            density_g_cm3=one,
-            band_gap_eV=np.zeros(1),
-            loss=np.zeros(1, dtype=np.intp),
-            charging_shift_eV=self.charging_shift_eV * one,
-            background_scale=self.background_scale * one,
+            analyser_fwhm_eV=np.array([self.analyser_fwhm_eV]),
+            transmission_exponent=np.array([self.transmission_exponent]),
+            detector_background=np.array([self.detector_background]),
+            peak_counts=np.array([self.peak_counts]),
         )
+
+
+@dataclass(frozen=True)
+class _OneMeasurement:
+    """What `Measurements` asks for, arrays of one."""
+
+    index: NDArray[np.int64]
+    analyser_fwhm_eV: NDArray[np.float64]
+    transmission_exponent: NDArray[np.float64]
+    detector_background: NDArray[np.float64]
+    peak_counts: NDArray[np.float64]
 
 
 def nominal_instrument(settings: Instrument) -> NominalInstrument:

@@ -111,17 +111,16 @@ def _profile(
 class ProfileBank:
     """Profiles of lines on `cells` cells of `cell_eV`, the first at the kinetic energy `top_eV`, then falling.
 
-    A cell holds the mean of a profile over the cell's width or, with `smoothing` above 1, over a B-spline of that many
-    cells: the mean of means. A profile sums to 1, what it has beyond its reach put back inside, and to 1 + Σ heights
-    with the satellites of its source. A line is drawn within 0.01 eV or 1/64 of a cell of where it stands.
+    A cell holds the mean of a profile over the cell's width. A profile sums to 1, what it has beyond its reach put back
+    inside, and to 1 + Σ heights with the satellites of its source. A line is drawn within 0.02 eV or 1/64 of a cell of
+    where it stands.
     """
 
-    def __init__(self, shapes: LineShapes, *, top_eV: float, cell_eV: float, cells: int, smoothing: int = 1) -> None:
+    def __init__(self, shapes: LineShapes, *, top_eV: float, cell_eV: float, cells: int) -> None:
         places = 2 ** int(np.ceil(np.log2(cell_eV / _FINEST_PLACE_EV)))
         self._top, self._cells = top_eV, cells
         self._places = int(np.clip(places, 1, _MOST_PLACES))
         self._place_eV = cell_eV / self._places
-        self._smoothing = smoothing
         smoothed = [self._smooth(profile) for profile in shapes.profiles]
         stacks = [self._placed(smooth) for _, smooth in smoothed]
         chunks = np.array([len(stack) // self._phases for stack in stacks], dtype=np.int32)
@@ -130,8 +129,7 @@ class ProfileBank:
         self._before = self._places * before[shapes.number]
         self._chunks, self._first = chunks[shapes.number], first[shapes.number]
         self._bank = np.concatenate(stacks)
-        self._pad = int(chunks.max()) + 1
-        self._width = self._pad + -(-cells // CHUNK) + self._pad
+        self._width = -(-cells // CHUNK)
 
     @property
     def _phases(self) -> int:
@@ -142,33 +140,29 @@ class ProfileBank:
         spectrum: NDArray[np.intp],
         shape: NDArray[np.intp],
         energy_eV: NDArray[np.float64],
-        intensities: tuple[NDArray[np.float64], ...],
+        intensity: NDArray[np.float64],
         spectra: int,
-    ) -> list[NDArray[np.float32]]:
-        """Sums of lines for each of the `intensities` (lines,): (spectra, cells), counts in a cell.
+    ) -> NDArray[np.float32]:
+        """Sums of lines of these intensities (lines,): (spectra, cells), counts in a cell.
 
-        Each line belongs to a `spectrum` below `spectra` and has a `shape`, a place in the bank's shapes. Lines beyond
-        the grid are left out.
+        Each line belongs to a `spectrum` below `spectra` and has a `shape`, a place in the bank's shapes. What lies
+        beyond the grid is left out.
         """
         from scipy.sparse import coo_array
 
         start = np.rint((self._top - energy_eV) / self._place_eV).astype(np.int32) - self._before[shape]
         chunk = start // self._phases
-        count = self._chunks[shape]
-        inside = (chunk >= -self._pad) & (chunk + count <= self._width - self._pad)
-        count = np.where(inside, count, 0)
-        row = self._first[shape] + (start - chunk * self._phases) * self._chunks[shape]
-        chunk += (spectrum * self._width + self._pad).astype(np.int32)
+        first = np.clip(chunk, 0, self._width)
+        count = np.clip(chunk + self._chunks[shape], 0, self._width) - first
+        row = self._first[shape] + (start - chunk * self._phases) * self._chunks[shape] + first - chunk
         before = np.cumsum(count, dtype=np.int32) - count
         order = np.arange(int(count.sum()), dtype=np.int32)
-        places = (np.repeat(chunk - before, count) + order, np.repeat(row - before, count) + order)
-        drawn = []
-        for intensity in intensities:
-            weight = np.repeat(intensity.astype(np.float32), count)
-            sparse = coo_array((weight, places), shape=(spectra * self._width, len(self._bank)))
-            whole = (sparse @ self._bank).reshape(spectra, self._width * CHUNK)
-            drawn.append(whole[:, self._pad * CHUNK : self._pad * CHUNK + self._cells])
-        return drawn
+        target = (spectrum * self._width).astype(np.int32) + first
+        places = (np.repeat(target - before, count) + order, np.repeat(row - before, count) + order)
+        weight = np.repeat(intensity.astype(np.float32), count)
+        sparse = coo_array((weight, places), shape=(spectra * self._width, len(self._bank)))
+        drawn: NDArray[np.float32] = (sparse @ self._bank).reshape(spectra, self._width * CHUNK)
+        return drawn[:, : self._cells]
 
     def _smooth(self, profile: Profile) -> tuple[int, NDArray[np.float64]]:
         """Cells from a window's start to a line at its first place, and the cells' means at all distances.
@@ -176,17 +170,14 @@ class ProfileBank:
         Distances fall in steps of a place; there are as many as the windows of all places of a chunk need.
         """
         cell = self._place_eV * self._places
-        before = int(np.ceil(profile.higher_eV / cell)) + self._smoothing
-        after = int(np.ceil(profile.lower_eV / cell)) + self._smoothing + 1
+        before = int(np.ceil(profile.higher_eV / cell)) + 1
+        after = int(np.ceil(profile.lower_eV / cell)) + 2
         cells = CHUNK * -(-(before + after + CHUNK) // CHUNK)
-        spread = self._smoothing * (self._places - 1)
-        points = self._places * (cells + CHUNK - 1) - spread
-        nearest = self._places * (before + CHUNK) - 1 - 0.5 * spread
+        points = self._places * (cells + CHUNK - 2) + 1
+        nearest = self._places * (before + CHUNK) - 1 - 0.5 * (self._places - 1)
         density = profile.at(self._place_eV * (nearest - np.arange(float(points))))
         density *= profile.area * self._places / density.sum()
-        for _ in range(self._smoothing):
-            density = _running_mean(density, self._places)
-        return before, density
+        return before, _running_mean(density, self._places)
 
     def _placed(self, smooth: NDArray[np.float64]) -> NDArray[np.float32]:
         """The windows cut from a smoothed profile, for every place inside a chunk: (places · chunks, CHUNK)."""

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from xpshpc.errors import UsageError
 from xpshpc.spectra.elements import ATOMIC_NUMBERS, ELEMENT_INDEX
-from xpshpc.spectra.layers import STATE_OF_THE_ELEMENT, State
+from xpshpc.spectra.layers import STATE_OF_THE_ELEMENT, State, element_fractions
 
 INVISIBLE = ("H", "He")
 """No core level: photoelectron spectra do not show them."""
@@ -37,10 +37,7 @@ class NamedMaterial:
     @cached_property
     def fractions(self) -> dict[str, float]:
         """Atomic fractions by element, all its states together, in the order of the periodic table."""
-        total: dict[str, float] = {}
-        for state in self.states:
-            total[state.element] = total.get(state.element, 0.0) + state.fraction
-        return total
+        return element_fractions(self.states)
 
 
 @dataclass(frozen=True)

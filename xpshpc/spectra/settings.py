@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from xpshpc.config import Section, nearest
 from xpshpc.spectra.compounds import choose_compounds, compound_words, compounds
 from xpshpc.spectra.elements import ELEMENTS
+from xpshpc.spectra.layers import DENSITIES_G_CM3
 
 
 def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -25,6 +26,7 @@ def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Shift = Annotated[float, Field(ge=-100, le=100)]
 Range = Annotated[tuple[NotNegative, NotNegative], AfterValidator(_ascending)]
 """Two bounds of a uniform distribution; equal bounds fix the value."""
 
@@ -58,7 +60,7 @@ class Samples(Section):
     largest_ratio: int = Field(10, gt=0, le=1000, description="atomic ratios are whole numbers from 1 to this")
     chemical_shift_eV: float = Field(5.0, ge=0, le=50, description="largest shift of an element's lines, either way")
     overlayer: str = Field("C5O", description="formula of the overlayer")
-    overlayer_density_g_cm3: Positive = 1.56
+    overlayer_density_g_cm3: float = Field(1.56, ge=DENSITIES_G_CM3[0], le=DENSITIES_G_CM3[1])
     overlayer_A: Range = (0.0, 40.0)
     overlayer_shift_eV: float = Field(0.5, ge=0, le=50, description="the same for the overlayer's elements")
 
@@ -143,7 +145,7 @@ class Instrument(Section):
     background_scale: Range = Field((1.0, 1.0), description="factor of the inelastic background")
     acceptance_half_angle_deg: float = Field(0.0, ge=0, le=45, description="of the cone that the analyser takes in")
     work_function_eV: float = Field(0.0, ge=0, le=10, description="of the analyser; 0: energies to the Fermi level")
-    charging_shift_eV: tuple[float, float] = Field((0.0, 0.0), description="of all lines, to higher binding energy")
+    charging_shift_eV: tuple[Shift, Shift] = Field((0.0, 0.0), description="of all lines, to higher binding energy")
     noise: bool = Field(True, description="Poisson noise")
     counts: Literal["uint16", "float32"] = Field("uint16", description="how counts are stored")
 
@@ -216,7 +218,7 @@ class Physics(Section):
     surface_excitations: bool = False
     loss_functions: Literal["material", "universal"] = Field("material", description="a material's own, where known")
     metal_asymmetry: bool = Field(True, description="Doniach–Šunjić lines in metals")
-    shake_up: bool = Field(True, description="shake-up lines of transition-metal oxides and aromatic polymers")
+    shake_up: bool = Field(True, description="satellites and multiplets of common metal oxides")
 
 
 class SpectraSettings(Section):

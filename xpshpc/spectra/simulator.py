@@ -1,19 +1,18 @@
 """The embedded simulator: expected spectra of many samples at once, each a homogeneous material under one film.
 
-Lines go two ways. What leaves without a loss is drawn on the channels, and blurred as the analyser does. What loses
-energy is smooth, and made on a coarser grid (`Background`). Their sum passes the analyser's transmission and is scaled
-to the dose. Samples are worked on in blocks that fit the processor's cache; no sample's numbers depend on its
-neighbours in a block.
+What leaves without a loss is drawn on the channels. What loses energy follows from it on a coarser grid, for it is
+smooth (`Background`). Their sum is blurred as the analyser does, passes its transmission and is scaled to the dose.
+Spectra are worked on in blocks that fit the processor's cache; no sample's numbers depend on its neighbours in a block.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xpshpc.spectra.analyser import SIGMA_PER_FWHM, Analyser
+from xpshpc.spectra.analyser import Analyser
 from xpshpc.spectra.background import Background, LossGrid, coarseness
 from xpshpc.spectra.batch import SampleBatch
 from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
@@ -33,6 +32,7 @@ _MAGIC = 1e-3
 """Less asymmetry than this is seen alike through any film."""
 
 _BLOCK = 128
+_SPARE_CHANNELS = 24
 _MARGIN_EV = 40.0
 
 
@@ -89,21 +89,20 @@ class Simulator:
         channel = instrument.channel_eV
         axis = self.kinetic_energy_eV
         own_losses = self.physics.loss_functions == "material" and not self._pure
-        losses = LOSS_FUNCTIONS if own_losses else LOSS_FUNCTIONS[:1]
+        self._losses = LOSS_FUNCTIONS if own_losses else LOSS_FUNCTIONS[:1]
         self._film_loss = film_loss if self.physics.loss_functions == "material" else LOSS_FUNCTIONS[0]
-        self._ratios = np.array(
-            [min(coarseness(loss, channel), coarseness(self._film_loss, channel)) for loss in losses]
-        )
-        widest = int(self._ratios.max())
+        self._ratios = [min(coarseness(loss, channel), coarseness(self._film_loss, channel)) for loss in self._losses]
+        widest = max(self._ratios)
         finest_fwhm = instrument.analyser_fwhm_eV[0]
         self._analyser = Analyser(instrument, float(np.hypot(table.source.fwhm_eV, finest_fwhm)))
         above = (photon_energy_eV - instrument.work_function_eV - axis[-1]) / channel
-        self._above = widest * int(np.ceil((max(above, 0.0) + self._analyser.edge + 24) / widest))
-        self._top = float(axis[-1] + channel * self._above)
+        self._first = int(np.ceil(max(above, 0.0))) + max(_SPARE_CHANNELS, widest)
+        drawn = self._first + self._analyser.points
+        self._top = float(axis[-1] + channel * (self._first + self._analyser.edge)) + instrument.work_function_eV
         photoelectrons = table.kind != LineKind.AUGER
         source_fwhm = np.where(photoelectrons, table.source.fwhm_eV, 0.0)
         gauss = np.sqrt(table.gauss_fwhm_eV**2 + source_fwhm**2 + finest_fwhm**2)
-        self._shapes = shape_lines(
+        shapes = shape_lines(
             np.tile(table.lorentz_fwhm_eV, 2),
             np.tile(gauss, 2),
             np.concatenate([np.zeros(len(table)), table.singularity]),
@@ -111,94 +110,96 @@ class Simulator:
             np.tile(photoelectrons, 2),
             table.source,
         )
-        self._first = self._above - self._analyser.edge
-        self._bank = ProfileBank(
-            self._shapes, top_eV=self._top, cell_eV=channel, cells=self._first + self._analyser.points
-        )
+        self._bank = ProfileBank(shapes, top_eV=self._top, cell_eV=channel, cells=widest * -(-drawn // widest))
         self._backgrounds: dict[int, Background] = {}
 
-    def _background(self, ratio: int) -> Background:
-        """The backgrounds on cells of `ratio` channels, made when the first sample needs them."""
-        if ratio not in self._backgrounds:
-            instrument = self.instrument
-            lines = self._emit_film(np.zeros((1, len(self.overlayer_elements))))
-            self._backgrounds[ratio] = Background(
-                LossGrid(self._top, instrument.channel_eV, ratio, self._above // ratio, instrument.channels),
-                self._shapes,
+    def _background(self, loss: int) -> Background:
+        """The backgrounds by one of the loss functions, made when the first sample needs them."""
+        if loss not in self._backgrounds:
+            own = self._emit_film(np.zeros((1, len(self.overlayer_elements))))
+            lines = len(own.line)
+            self._backgrounds[loss] = Background(
+                LossGrid(
+                    self._top, self.instrument.channel_eV, self._ratios[loss], self._first + self._analyser.points
+                ),
+                self._losses[loss],
                 self.film,
                 self._film_loss,
-                replace(lines, energy_eV=lines.energy_eV - instrument.work_function_eV),
-                widest_sigma_eV=instrument.analyser_fwhm_eV[1] * SIGMA_PER_FWHM,
+                own,
+                self._bank.draw(np.arange(lines), own.shape, own.energy_eV, own.intensity, lines),
             )
-        return self._backgrounds[ratio]
+        return self._backgrounds[loss]
 
     def expected_counts(self, batch: SampleBatch) -> NDArray[np.float32]:
         """Expected counts without noise, (n, channels), kinetic energy rising; the dose sets the strongest channel."""
         return self.expected(batch).counts
 
     def expected(self, batch: SampleBatch) -> Expectation:
-        """Expected counts without noise and the lines behind them; samples with one kind of background side by side."""
+        """Expected counts without noise and the lines behind them.
+
+        Samples with one loss function are worked on side by side; in the order of their films, for neighbours then
+        read the same lines of tables.
+        """
         counts = np.empty((len(batch), self.instrument.channels), dtype=np.float32)
-        loss = batch.loss if len(self._ratios) > 1 else np.zeros_like(batch.loss)
-        ratio = self._ratios[loss]
-        parts = []
-        for kind in np.unique(ratio).tolist():
+        gain = np.empty(len(batch))
+        loss = batch.loss if len(self._losses) > 1 else np.zeros_like(batch.loss)
+        order = np.lexsort((batch.overlayer_A, loss))
+        ordered, kinds = batch[order], loss[order]
+        lines = self.emit(ordered)
+        for kind in np.unique(kinds).tolist():
             background = self._background(kind)
-            rows = np.flatnonzero(ratio == kind)
-            for start in range(0, len(rows), _BLOCK):
-                chosen = rows[start : start + _BLOCK]
-                counts[chosen], lines, line_counts = self._expect(batch[chosen], loss[chosen], background)
-                parts.append((replace(lines, sample=chosen[lines.sample]), line_counts))
-        return Expectation(counts, _joined([lines for lines, _ in parts]), np.concatenate([part for _, part in parts]))
+            first, last = np.searchsorted(kinds, (kind, kind + 1)).tolist()
+            for start in range(first, last, _BLOCK):
+                rows = slice(start, min(start + _BLOCK, last))
+                spectra = self._spectra(ordered[rows], tuple(part.of(rows) for part in lines), background)
+                detected, gain[rows] = self._analyser.detect(spectra, ordered[rows])
+                counts[order[rows]] = detected[:, ::-1]
+        below = lines[0]
+        line_counts = below.intensity * gain[below.sample] * self._analyser.transmission_at(below, ordered)
+        return Expectation(counts, replace(below, sample=order[below.sample]), line_counts)
 
-    def _expect(
-        self, batch: SampleBatch, loss: NDArray[np.intp], background: Background
-    ) -> tuple[NDArray[np.float32], Emission, NDArray[np.float64]]:
-        """Expected counts (n, channels), the lines of the material below the film, and the counts under each."""
+    def emit(self, batch: SampleBatch) -> tuple[Emission, Emission]:
+        """Lines as they leave the surface, in the samples' order: of the material below the film, and of the film."""
         charging = batch.charging_shift_eV[:, None]
-        film_shifts = batch.overlayer_shifts + charging
         below = self._emit_below(batch, batch.shifts + charging)
-        per_A, at_surface = self.film.paths_per_A(below.energy_eV), self.film.surface_paths(below.energy_eV)
+        per_A = self.film.paths_per_A(below.energy_eV)
         below = self._weaken(below, batch.overlayer_A, per_A)
-        crossed = below.intensity * np.exp(-batch.overlayer_A[below.sample] * per_A - at_surface)
-        film = self._emit_film(film_shifts)
-        own = self._through_own_film(film, batch.overlayer_A)
+        paths = batch.overlayer_A[below.sample] * per_A + self.film.surface_paths(below.energy_eV)
+        film = self._emit_film(batch.overlayer_shifts + charging)
+        return (
+            replace(below, intensity=below.intensity * np.exp(-paths)),
+            replace(film, intensity=self._through_own_film(film, batch.overlayer_A)),
+        )
 
-        extra = self._analyser.missing_sigma_eV(batch)
-        spectra = self._without_loss(below, crossed, film, own, extra)
-        below_axis = replace(below, energy_eV=below.energy_eV - self.instrument.work_function_eV)
-        shares = self.film.shares(batch.overlayer_A, below.sample, per_A, at_surface)
-        lost = background.spread(below_axis, shares, loss, batch.overlayer_A, film_shifts, extra)
-        if (batch.background_scale != 1.0).any():
-            lost *= batch.background_scale[:, None].astype(np.float32)
-        spectra += lost
+    def _spectra(self, batch: SampleBatch, lines: tuple[Emission, ...], background: Background) -> NDArray[np.float32]:
+        """Electrons in each channel (n, channels), energy falling, with the analyser's resolution.
 
-        counts, gain = self._analyser.detect(spectra[:, ::-1], batch)
-        leaving = replace(below, intensity=crossed)
-        return counts, leaving, crossed * gain[below.sample] * self._analyser.transmission_at(below_axis, batch)
-
-    def _without_loss(
-        self,
-        below: Emission,
-        crossed: NDArray[np.float64],
-        film: Emission,
-        own: NDArray[np.float64],
-        sigma_eV: NDArray[np.float64],
-    ) -> NDArray[np.float32]:
-        """Electrons that leave without a loss, (n, channels), energy falling, blurred by the analyser."""
-        spectra = self._bank.draw(
-            np.concatenate([below.sample, film.sample]),
+        `lines`: of the material below the film, and of the film, as they leave the surface.
+        """
+        below, film = lines
+        count, analyser = len(batch), self._analyser
+        drawn = self._bank.draw(
+            np.concatenate([below.sample, film.sample + count]),
             np.concatenate([below.shape, film.shape]),
-            np.concatenate([below.energy_eV, film.energy_eV]) - self.instrument.work_function_eV,
-            (np.concatenate([crossed, own]),),
-            len(sigma_eV),
-        )[0][:, self._first :]
-        blurred = sigma_eV > 0.0
+            np.concatenate([below.energy_eV, film.energy_eV]),
+            np.concatenate([below.intensity, film.intensity]),
+            2 * count,
+        )
+        crossed = drawn[:count]
+        shifts = batch.overlayer_shifts + batch.charging_shift_eV[:, None]
+        spectra = background.spread(crossed, batch.overlayer_A, shifts, first=self._first, channels=analyser.points)
+        if (batch.background_scale != 1.0).any():
+            spectra *= batch.background_scale[:, None].astype(np.float32)
+        seen = slice(self._first, self._first + analyser.points)
+        spectra += crossed[:, seen]
+        spectra += drawn[count:, seen]
+        sigma = analyser.missing_sigma_eV(batch)
+        blurred = sigma > 0.0
         if blurred.all():
-            spectra = self._analyser.blur(spectra, sigma_eV)
+            spectra = analyser.blur(spectra, sigma)
         elif blurred.any():
-            spectra[blurred] = self._analyser.blur(spectra[blurred], sigma_eV[blurred])
-        return spectra[:, self._analyser.edge : self._analyser.edge + self.instrument.channels]
+            spectra[blurred] = analyser.blur(spectra[blurred], sigma[blurred])
+        return spectra[:, analyser.edge : analyser.edge + self.instrument.channels]
 
     def _weaken(self, lines: Emission, thickness_A: NDArray[np.float64], per_A: NDArray[np.float64]) -> Emission:
         """Lines from below with what the film leaves of their asymmetry, before it weakens them as a whole."""
@@ -278,7 +279,3 @@ def _effective_cosine(instrument: Instrument) -> float:
     """The mean cosine of the directions that the analyser's cone takes in, which stands for them all."""
     cosines, weights = cone_cosines(instrument.emission_angle_deg, instrument.acceptance_half_angle_deg)
     return float(cosines @ weights)
-
-
-def _joined(parts: list[Emission]) -> Emission:
-    return Emission(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Emission)))

@@ -17,13 +17,11 @@ axis.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from math import isinf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xpshpc.errors import UsageError
 from xpshpc.spectra.elements import ELEMENT_INDEX
 from xpshpc.spectra.escape import (
     attenuation_length,
@@ -33,7 +31,7 @@ from xpshpc.spectra.escape import (
     single_scattering_albedo,
     surface_excitation,
 )
-from xpshpc.spectra.layers import Layer, Stack
+from xpshpc.spectra.layers import Layer, Stack, check_stack
 from xpshpc.spectra.lines import LineKind, LineTable, oxidised
 from xpshpc.spectra.materials import Material, metallic, mix
 from xpshpc.spectra.settings import Physics
@@ -133,9 +131,9 @@ class _Medium:
 def emit(stack: Stack, table: LineTable, physics: Physics, directions: Directions) -> StackEmission:
     """Every line of a stack, ordered by layer, state and line.
 
-    Raises UsageError for a stack without layers, and for a layer without end that has others below it.
+    Raises UsageError for a stack that `check_stack` refuses.
     """
-    _check(stack)
+    check_stack(stack)
     media = [_medium(layer) for layer in stack.layers]
     layer, state, line, energy, fraction = _choose_lines(stack, media, table, physics)
     density = np.array([medium.atoms_per_A3 for medium in media])[layer] * fraction
@@ -209,20 +207,6 @@ def _escaping(
     depth = -np.expm1(-emission.own(paths)[:, None] / directions.cosine) * length_A[:, None] * directions.cosine
     seen: NDArray[np.float64] = depth * np.exp(-emission.above(paths).sum(axis=1)[:, None] / directions.cosine)
     return seen
-
-
-def _check(stack: Stack) -> None:
-    if not stack.layers:
-        raise UsageError("the sample has no layer", where="sample", try_="SiO2 | 25 Å; Si")
-    for number, layer in enumerate(stack.layers, start=1):
-        if not layer.thickness_A >= 0.0:
-            raise UsageError(f"a thickness of {layer.thickness_A:g} Å", where=f"sample, layer {number}")
-        if isinf(layer.thickness_A) and number < len(stack.layers):
-            raise UsageError(
-                "a layer without end hides what lies below it",
-                where=f"sample, layer {number}",
-                try_=f"{layer.formula} | 25 Å",
-            )
 
 
 def _medium(layer: Layer) -> _Medium:

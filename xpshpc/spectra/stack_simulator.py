@@ -80,7 +80,7 @@ class StackSimulator:
     def emit(self, stack: Stack) -> StackEmission:
         """The lines of a stack from just below the instrument's window up to the photon energy.
 
-        Raises UsageError for a stack without layers, and for a layer without end that has others below it.
+        Raises UsageError for a stack that `check_stack` refuses.
         """
         return emit(stack, self.table, self.physics, self._directions)
 

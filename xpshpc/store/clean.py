@@ -80,7 +80,9 @@ def survey_run(path: Path, *, everything: bool = False) -> Remains:
     for a link, and for a directory with names of a run in it that no coordinator ever owned.
     """
     if path.is_symlink():
-        raise UsageError("this is a link, and links are not followed", where=str(path), try_=f"clean {path.resolve()}")
+        raise UsageError(
+            "this is a link, and links are not followed", where=str(path), try_=f"xpshpc clean {path.resolve()}"
+        )
     if not path.exists():
         return Remains(path, (), (), 0)
     if not path.is_dir():

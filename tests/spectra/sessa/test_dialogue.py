@@ -7,11 +7,12 @@ import pytest
 
 from xpshpc.errors import UsageError
 from xpshpc.spectra.embedded import EmbeddedSource
+from xpshpc.spectra.layered import parse_stack
 from xpshpc.spectra.sample import parse_formula
 from xpshpc.spectra.sessa.dialogue import (
-    SessaLayer,
     instrument_commands,
     layers_of_sample,
+    layers_of_stack,
     sample_commands,
     shift_commands,
 )
@@ -39,7 +40,7 @@ def test_a_drawn_sample_is_told_whole(source: EmbeddedSource, index: int) -> Non
     """The materials name the drawn atoms in their shares, to 1e-6; densities and thickness follow."""
     sample = source.draw(np.array([index], dtype=np.int64))
     film = parse_formula(SETTINGS.samples.overlayer)
-    layers = layers_of_sample(sample, film, SETTINGS.samples.overlayer_density_g_cm3, 0.0)
+    layers = layers_of_sample(SETTINGS.samples, sample, 0.0)
     reset, bottom, top, *figures = understood(sample_commands(layers))
     assert reset == Command("SAMPLE RESET")
     told = parse_formula(str(bottom.value))
@@ -55,23 +56,37 @@ def test_a_drawn_sample_is_told_whole(source: EmbeddedSource, index: int) -> Non
 
 
 def test_a_film_and_what_lies_below_are_shifted_apart() -> None:
-    film = SessaLayer({("O", "film"): 1.0}, {("O", "film"): 0.25}, 1.0, 0.0, 10.0)
-    below = SessaLayer({("O", ""): 0.5, ("Cu", ""): 0.5}, {("O", ""): -2.0, ("Cu", ""): 0.0}, 6.0, 0.0)
-    peaks = [Peak(1, "Cu", "", "2p3/2", 553.0), Peak(2, "O", "", "1s", 955.0), Peak(3, "O", "FILM", "1s", 955.0)]
-    told = understood(shift_commands(peaks, (film, below)))
+    layers = layers_of_stack(parse_stack("CO | 10 Å | O 0.25 eV; CuO | O -2 eV"))
+    (film_state,) = {state for element, state in layers[0].fractions if element == "O"}
+    (own_state,) = {state for element, state in layers[1].fractions if element == "O"}
+    assert film_state != own_state
+    peaks = [Peak(1, "Cu", "", "2p3/2", 553.0), Peak(2, "O", own_state, "1s", 955.0)]
+    peaks.append(Peak(3, "O", film_state.upper(), "1s", 955.0))
+    told = understood(shift_commands(peaks, layers))
     assert [command.keywords for command in told] == [{"VALUE": -2.0, "PEAK": 2}, {"VALUE": 0.25, "PEAK": 3}]
     with pytest.raises(UsageError, match=r"peak 1 is of Fe"):
-        shift_commands([Peak(1, "Fe", "", "2p3/2", 780.0)], (film, below))
+        shift_commands([Peak(1, "Fe", "", "2p3/2", 780.0)], layers)
+
+
+def test_states_with_the_same_shift_are_one_peak_in_every_layer() -> None:
+    top, bottom = layers_of_stack(parse_stack("SiO2 | 10 Å | O 1 eV; /Si[a]/O/ | Si[a] 3 eV | O 1 eV"), 0.5)
+    assert set(top.fractions) == {("Si", ""), ("O", "")} and set(bottom.fractions) == {("Si", "a"), ("O", "")}
+    assert top.shifts_eV["O", ""] == bottom.shifts_eV["O", ""] == pytest.approx(1.5)
+    assert bottom.shifts_eV["Si", "a"] == pytest.approx(3.5)
+
+
+def test_a_layer_without_thickness_is_not_told() -> None:
+    """SESSA takes no thickness of zero."""
+    assert len(layers_of_stack(parse_stack("SiO2 | 0 Å; Si"))) == 1
 
 
 def test_charging_and_work_function_move_every_line(source: EmbeddedSource) -> None:
     instrument = SETTINGS.instrument.model_copy(update={"charging_shift_eV": (1.5, 1.5)})
     charged = EmbeddedSource(SETTINGS.model_copy(update={"instrument": instrument}), 5)
     sample = charged.draw(np.array([3], dtype=np.int64))
-    film = parse_formula(SETTINGS.samples.overlayer)
     plain = source.draw(np.array([3], dtype=np.int64))
     for moved, still in zip(
-        layers_of_sample(sample, film, 1.56, 4.5), layers_of_sample(plain, film, 1.56, 0.0), strict=True
+        layers_of_sample(SETTINGS.samples, sample, 4.5), layers_of_sample(SETTINGS.samples, plain, 0.0), strict=True
     ):
         for atom, shift in moved.shifts_eV.items():
             assert shift == pytest.approx(still.shifts_eV[atom] + 6.0)

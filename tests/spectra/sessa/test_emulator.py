@@ -70,6 +70,22 @@ def test_a_failed_command_leaves_the_sample_as_it_was() -> None:
     assert console._project.layers == play(*good)[0]._project.layers
 
 
+@pytest.mark.parametrize(
+    "slip",
+    [
+        "\\SPECTROMETER SET RANGE 400:2e9 REGION 1",
+        "\\SAMPLE PEAK SET CHEMSHIFT VALUE -1e9 PEAK 1",
+        "\\SAMPLE SET DENSITY 2.33 LAYER 1",
+        "\\SAMPLE SET EGAP 1e308 LAYER 1",
+    ],
+)
+def test_slips_of_many_digits_are_errors(slip: str) -> None:
+    """They would take all memory, or make a spectrum of nothing: 2.33 is a density of atoms for each cm³ here."""
+    lines = ("\\SAMPLE SET MATERIAL /Si/ LAYER 1", "\\SPECTROMETER SET RANGE 1370:1400 REGION 1")
+    console, said = play(*lines, slip, "\\MODEL SIMULATE")
+    assert console.errors == 1 and "try:" not in " ".join(said)
+
+
 def test_peaks_are_those_of_the_regions_and_numbers_close_up_when_one_is_deleted() -> None:
     setup = ("\\SAMPLE SET MATERIAL /Si[SiO2]/O2/ LAYER 1", "\\SPECTROMETER SET RANGE 1370:1398 REGION 1")
     assert peaks_of(*setup) == ["Si[SiO2] 2p1/2", "Si[SiO2] 2p3/2"]

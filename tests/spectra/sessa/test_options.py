@@ -59,6 +59,15 @@ def test_a_program_that_cannot_run_is_told_before_any_work(tmp_path: Path, progr
     assert told.value.where == "generate.sessa.executable"
 
 
+def test_a_path_is_a_path_and_a_name_is_looked_for(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(program.parent)
+    assert SessaOptions(executable=f"./{program.name}", display="none").command()[0] == str(program)
+    with pytest.raises(UsageError, match="can be executed"):
+        SessaOptions(executable=program.name, display="none").command()
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert SessaOptions(executable=program.name, display="none").command()[0] == str(program)
+
+
 def test_a_missing_display_is_told_with_its_cure(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(program.parent))
     with pytest.raises(UsageError, match="xvfb-run") as told:

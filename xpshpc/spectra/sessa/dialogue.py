@@ -9,15 +9,12 @@ from pathlib import Path
 
 from xpshpc.errors import UsageError
 from xpshpc.spectra.batch import SampleBatch
-from xpshpc.spectra.elements import ELEMENTS
-from xpshpc.spectra.layers import Stack
+from xpshpc.spectra.layered import batch_stack
+from xpshpc.spectra.layers import Stack, State
 from xpshpc.spectra.sessa.grammar import DENSITY_SCALE, HIGHER_BINDING, say
 from xpshpc.spectra.sessa.output_files import Peak, named
-from xpshpc.spectra.settings import Instrument, Physics
+from xpshpc.spectra.settings import Instrument, Physics, Samples
 from xpshpc.spectra.sources import xray_sources
-
-FILM = "film"
-"""The chemical state of the overlayer's atoms, so that their peaks are told apart from the same elements' below."""
 
 _THINNEST_A = 1e-3
 _NAMED_SOURCES = {"AlKa": "SOURCE SET ALKA", "MgKa": "SOURCE SET MGKA"}
@@ -40,48 +37,39 @@ class SessaLayer:
         return "/" + "".join(f"{named(*atom)}{_decimal(share)}/" for atom, share in self.fractions.items())
 
 
-def layers_of_sample(
-    batch: SampleBatch, overlayer: Mapping[str, float], overlayer_density_g_cm3: float, work_function_eV: float
-) -> tuple[SessaLayer, ...]:
-    """The layers, from the surface down, of a batch of one sample.
+def layers_of_sample(samples: Samples, batch: SampleBatch, work_function_eV: float) -> tuple[SessaLayer, ...]:
+    """The layers, from the surface down, of a batch of one sample; `samples` says what the overlayer is made of.
 
-    `overlayer`: atomic fractions of its elements. Charging and the analyser's work function move all lines alike, so
-    they are a part of each shift. A film thinner than 0.001 Å is left out.
+    Charging and the analyser's work function move all lines alike, so they are a part of each shift.
     """
-    common = float(batch.charging_shift_eV[0]) + work_function_eV
-    below: dict[tuple[str, str], float] = {}
-    shifts: dict[tuple[str, str], float] = {}
-    for place, share, shift in zip(batch.elements[0], batch.fractions[0], batch.shifts[0], strict=True):
-        if share > 0.0:
-            atom = (ELEMENTS[place], "")
-            below[atom] = below.get(atom, 0.0) + float(share)
-            shifts[atom] = float(shift) + common
-    substrate = SessaLayer(below, shifts, float(batch.density_g_cm3[0]), float(batch.band_gap_eV[0]))
-    thickness = float(batch.overlayer_A[0])
-    if thickness < _THINNEST_A:
-        return (substrate,)
-    moved = zip(overlayer, batch.overlayer_shifts[0], strict=True)
-    film = SessaLayer(
-        {(symbol, FILM): share for symbol, share in overlayer.items()},
-        {(symbol, FILM): float(shift) + common for symbol, shift in moved},
-        overlayer_density_g_cm3,
-        0.0,
-        thickness,
-    )
-    return (film, substrate)
+    return layers_of_stack(batch_stack(samples, batch), work_function_eV)
 
 
-def layers_of_stack(stack: Stack) -> tuple[SessaLayer, ...]:
-    """The layers of a described stack. A density that is not given is left to SESSA."""
+def layers_of_stack(stack: Stack, common_shift_eV: float = 0.0) -> tuple[SessaLayer, ...]:
+    """The layers of a stack, all lines moved by `common_shift_eV` to higher binding energy.
+
+    SESSA has one peak for all atoms of one element and state: those that are shifted apart in different layers get
+    states of their own. A density that is not given is left to SESSA, and a film thinner than 0.001 Å is left out.
+    """
+    layers = [layer for layer in stack.layers if layer.thickness_A >= _THINNEST_A]
+    shifts: dict[tuple[str, str], set[float]] = {}
+    for layer in layers:
+        for state in layer.states:
+            shifts.setdefault((state.element, state.tag.casefold()), set()).add(state.shift_eV)
+
+    def named_apart(state: State, number: int) -> tuple[str, str]:
+        alike = len(shifts[state.element, state.tag.casefold()]) == 1
+        return state.element, state.tag if alike else f"{state.tag}L{number}"
+
     return tuple(
         SessaLayer(
-            {(state.element, state.tag): state.fraction for state in layer.states},
-            {(state.element, state.tag): state.shift_eV for state in layer.states},
+            {named_apart(state, number): state.fraction for state in layer.states},
+            {named_apart(state, number): state.shift_eV + common_shift_eV for state in layer.states},
             layer.density_g_cm3,
             layer.band_gap_eV,
             layer.thickness_A,
         )
-        for layer in stack.layers
+        for number, layer in enumerate(layers, start=1)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -38,7 +39,7 @@ class SessaOptions(Section):
 
     def command(self) -> list[str]:
         """The command that starts a console. Raises UsageError for a program that is not there or cannot run."""
-        program = shutil.which(str(Path(self.executable).expanduser()))
+        program = _find_program(self.executable)
         if program is None:
             raise UsageError(
                 f"no program {self.executable!r} that can be executed",
@@ -60,6 +61,13 @@ class SessaOptions(Section):
                 try_='apt-get install xvfb; or display = "none" for a program that needs no display',
             )
         return [display, "-a", *own]
+
+
+def _find_program(name: str) -> str | None:
+    """A program by its path, on PATH, or beside the Python that runs, as `xpshpc-sessa` is."""
+    if os.sep in name:
+        return shutil.which(Path(name).expanduser().absolute())
+    return shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
 
 
 def read_options(options: Mapping[str, Any]) -> SessaOptions:

@@ -13,7 +13,6 @@ from xpshpc.plan.seeds import Streams
 from xpshpc.spectra.batch import SampleBatch
 from xpshpc.spectra.embedded import EmbeddedSource
 from xpshpc.spectra.measurement import detect, measure, resolve
-from xpshpc.spectra.sample import parse_formula
 from xpshpc.spectra.sessa.dialogue import layers_of_sample
 from xpshpc.spectra.sessa.grammar import REGION_POINTS
 from xpshpc.spectra.sessa.options import read_options
@@ -36,8 +35,7 @@ class SessaSource(EmbeddedSource):
         self._options = read_options(options)
         _check(settings)
         self._instrument = settings.instrument
-        self._overlayer = parse_formula(settings.samples.overlayer)
-        self._overlayer_density = settings.samples.overlayer_density_g_cm3
+        self._samples = settings.samples
         self._noise = Streams(seed)
         self._program = SessaProgram(self._options, settings.instrument, settings.physics)
         self._beat: Beat = _nobody_listens
@@ -63,7 +61,7 @@ class SessaSource(EmbeddedSource):
         return measure(counts, batch, self._instrument, self._noise)
 
     def _spectrum(self, sample: SampleBatch) -> NDArray[np.float64]:
-        layers = layers_of_sample(sample, self._overlayer, self._overlayer_density, self._instrument.work_function_eV)
+        layers = layers_of_sample(self._samples, sample, self._instrument.work_function_eV)
         return self._program.spectrum(int(sample.index[0]), layers, self._beat)
 
     def close(self) -> None:

@@ -8,6 +8,9 @@ from xpshpc.errors import UsageError
 from xpshpc.spectra.sessa.grammar import Value
 from xpshpc.spectra.sessa.language import Command
 
+_HIGHEST_EV = 5000.0
+"""Far above the photons of any source here; what lies beyond is a slip."""
+
 
 def given(command: Command, name: str) -> Value:
     """A keyword's value; raises UsageError if it was not given."""
@@ -39,8 +42,8 @@ def not_negative(value: Value | None, name: str) -> float:
 
 def energies(value: Value | None) -> tuple[float, float]:
     """Two kinetic energies, the lower one first."""
-    if not isinstance(value, tuple) or not 0.0 <= value[0] < value[1]:
-        raise UsageError(f"a range of {value}: write it as low:high, in eV")
+    if not isinstance(value, tuple) or not 0.0 <= value[0] < value[1] <= _HIGHEST_EV:
+        raise UsageError(f"a range of {value}: write it as low:high, in eV, from 0 to {_HIGHEST_EV:g}")
     return value
 
 

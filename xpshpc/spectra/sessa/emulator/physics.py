@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xpshpc.errors import UsageError
 from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
 from xpshpc.spectra.escape import surface_excitation
-from xpshpc.spectra.layers import Layer, Stack, State
+from xpshpc.spectra.layers import Layer, Stack, State, check_stack
 from xpshpc.spectra.lines import LineKind, LineTable, line_table
 from xpshpc.spectra.loss_functions import natural_loss
 from xpshpc.spectra.materials import AVOGADRO_PER_A3, mix
@@ -204,7 +204,9 @@ def _stack(project: Project) -> Stack:
         raise UsageError("the sample has no material")
     *above, bottom = project.layers
     layers = [_layer(layer, project.mass_density) for layer in (*above, replace(bottom, thickness_A=np.inf))]
-    return Stack(tuple(layers))
+    stack = Stack(tuple(layers))
+    check_stack(stack)
+    return stack
 
 
 def _layer(layer: SampleLayer, mass_density: bool) -> Layer:

@@ -82,8 +82,11 @@ class Console:
                     self._say(text)
                 if command.words == "MODEL SAVE SPECTRA" and self._spoiler.behaviour:
                     self._spoiler.spoil(path(command.value, "reg1.spc"))
-        except (XpshpcError, OSError) as error:
-            self._fail(str(error).replace("\n", " "))
+        except XpshpcError as error:
+            what = error.what.partition("\n")[0]
+            self._fail(f"{error.where}: {what}" if error.where else what)
+        except OSError as error:
+            self._fail(str(error))
         else:
             self._say("Done")
         return went_on

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from xpshpc.errors import UsageError
+from xpshpc.spectra.layers import LARGEST_SHIFT_EV
 from xpshpc.spectra.sessa.emulator.arguments import amount, given, not_negative, path, place, places, positive
 from xpshpc.spectra.sessa.emulator.project import PeakKey, Project, SampleLayer
 from xpshpc.spectra.sessa.emulator.setup_commands import Handler, Said
@@ -103,6 +104,8 @@ def delete_peak(project: Project, command: Command) -> Said:
 
 def shift_peak(project: Project, command: Command) -> Said:
     key, shift = _peak(project, command), amount(command, "VALUE")
+    if abs(shift) > LARGEST_SHIFT_EV:
+        raise UsageError(f"a shift of {shift:g} eV: at most {LARGEST_SHIFT_EV:g}, either way")
     project.edit(key, shift_eV=shift)
     yield f"{_name(key)} shifted by {shift:g} eV"
 
