@@ -20,13 +20,13 @@ from scipy.special import voigt_profile
 from benchmarks.table import Row
 from xpshpc.plan.seeds import Streams
 from xpshpc.spectra import embedded, measurement
-from xpshpc.spectra.analyser import Analyser
-from xpshpc.spectra.background import Background
+from xpshpc.spectra.detection.analyser import Analyser
 from xpshpc.spectra.embedded import EmbeddedSource
-from xpshpc.spectra.loss_functions import tougaard_universal
-from xpshpc.spectra.profile_bank import ProfileBank
 from xpshpc.spectra.settings import SpectraSettings
-from xpshpc.spectra.simulator import Simulator
+from xpshpc.spectra.simulation.background import Background
+from xpshpc.spectra.simulation.profile_bank import ProfileBank
+from xpshpc.spectra.simulation.simulator import Simulator
+from xpshpc.spectra.transport.loss_functions import tougaard_universal
 from xpshpc.store.shard_file import ShardFormat, encode_shard
 
 _LINES = 40

@@ -15,8 +15,8 @@ import pytest
 from benchmarks.physics.published import auger_residuals, compare_with_published
 from benchmarks.physics.sessa_reference import STEPS, read_step, sessa_area
 from benchmarks.physics.surveys import read_cases, satellite_share
-from xpshpc.spectra.comparison_plot import compare
-from xpshpc.spectra.lineshape import line_profile
+from xpshpc.spectra.figures.comparison_plot import compare
+from xpshpc.spectra.lines.lineshape import line_profile
 from xpshpc.spectra.measured import read_measured
 
 ROOT = Path(__file__).parents[1]

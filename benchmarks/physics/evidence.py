@@ -10,9 +10,9 @@ from benchmarks.physics.sessa_reference import LINES, REFERENCE, STEPS, ProfileC
 from benchmarks.physics.surveys import SOURCE, SurveyFit
 from xpshpc.report.facts import Headline
 from xpshpc.report.tables import Table
-from xpshpc.spectra.comparison_plot import comparison_svg
-from xpshpc.spectra.line_marks import choose_marks
-from xpshpc.spectra.lines import line_table
+from xpshpc.spectra.figures.comparison_plot import comparison_svg
+from xpshpc.spectra.figures.line_marks import choose_marks
+from xpshpc.spectra.lines.line_table import line_table
 
 LIMITS = (
     "SESSA itself is not here. Of its output there are the ten spectra of one sputter profile and two mean free paths "

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from xpshpc.spectra.auger import GROUPS, z_plus_one_energy
 from xpshpc.spectra.elements import ELEMENT_INDEX
-from xpshpc.spectra.escape import elastic_escape_factor
-from xpshpc.spectra.levels import binding_energies
-from xpshpc.spectra.lines import line_table
-from xpshpc.spectra.materials import Material, mix
+from xpshpc.spectra.lines.auger import GROUPS, z_plus_one_energy
+from xpshpc.spectra.lines.levels import binding_energies
+from xpshpc.spectra.lines.line_table import line_table
+from xpshpc.spectra.matter.materials import Material, mix
 from xpshpc.spectra.tables import read_table
-from xpshpc.spectra.transport import mean_free_path, transport_mean_free_path
+from xpshpc.spectra.transport.escape import elastic_escape_factor
+from xpshpc.spectra.transport.mean_free_paths import mean_free_path, transport_mean_free_path
 
 TABLE = Path(__file__).with_name("published.csv")
 _NAMES = {

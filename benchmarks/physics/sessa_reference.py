@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from xpshpc.spectra.layered import parse_stack
-from xpshpc.spectra.layers import Stack
+from xpshpc.spectra.matter.layered import parse_stack
+from xpshpc.spectra.matter.layers import Stack
 from xpshpc.spectra.settings import Instrument, Physics
-from xpshpc.spectra.stack_simulator import StackSimulator
+from xpshpc.spectra.simulation.stack_simulator import StackSimulator
 
 STEPS = ("00", "08", "14", "17", "24")
 REFERENCE = "14"

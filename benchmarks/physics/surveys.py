@@ -16,16 +16,16 @@ from pydantic import Field
 from scipy.optimize import least_squares, nnls
 
 from xpshpc.config import Section
-from xpshpc.spectra.comparison_plot import Agreement
-from xpshpc.spectra.layered import parse_stack
-from xpshpc.spectra.layers import Stack
-from xpshpc.spectra.line_marks import LineMark
-from xpshpc.spectra.lines import LineKind
+from xpshpc.spectra.figures.comparison_plot import Agreement
+from xpshpc.spectra.figures.line_marks import LineMark
+from xpshpc.spectra.lines.line_table import LineKind
+from xpshpc.spectra.lines.sources import xray_sources
+from xpshpc.spectra.matter.layered import parse_stack
+from xpshpc.spectra.matter.layers import Stack
 from xpshpc.spectra.measured import MeasuredSpectrum, read_measured
 from xpshpc.spectra.settings import Instrument, Physics
-from xpshpc.spectra.sources import xray_sources
-from xpshpc.spectra.stack_emission import StackEmission
-from xpshpc.spectra.stack_simulator import StackSimulator
+from xpshpc.spectra.simulation.stack_emission import StackEmission
+from xpshpc.spectra.simulation.stack_simulator import StackSimulator
 
 SOURCE = "AlKa-mono"
 """The surveys show no Kα3,4: see `satellite_share`."""

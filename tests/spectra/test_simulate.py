@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xpshpc.errors import UsageError
-from xpshpc.spectra.nominal import nominal_instrument
+from xpshpc.spectra.detection.nominal import nominal_instrument
 from xpshpc.spectra.settings import Instrument, SpectraSettings
 from xpshpc.spectra.simulate import simulate_sample
 

@@ -60,9 +60,9 @@ def simulate(
     as_json: options.AsJson = False,
 ) -> int:
     """Simulate the spectrum of one sample: a material, or any stack of layers, by one simulator or two."""
+    from xpshpc.spectra.figures.spectrum_plot import check_format
     from xpshpc.spectra.simulate import simulate_sample
     from xpshpc.spectra.simulated_spectrum import Engine
-    from xpshpc.spectra.spectrum_plot import check_format
 
     engines: dict[str, Engine] = {"embedded": "embedded", "sessa": "sessa", "both": "both"}
     if engine not in engines:
@@ -136,8 +136,8 @@ def analyze(
 def check_surveys(job_file: JobFile) -> None:
     """Reads the measured surveys of a job, so that a bad file stops a whole run before it has begun."""
     from xpshpc.spectra.analyze import read_surveys
+    from xpshpc.spectra.lines.sources import xray_sources
     from xpshpc.spectra.settings import SpectraSettings
-    from xpshpc.spectra.sources import xray_sources
 
     settings = job_file.settings
     if isinstance(settings, SpectraSettings):

@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xpshpc.errors import UsageError
-from xpshpc.spectra.line_marks import choose_marks
-from xpshpc.spectra.lines import line_table
+from xpshpc.spectra.figures.line_marks import choose_marks
+from xpshpc.spectra.figures.spectrum_plot import plot_spectrum
+from xpshpc.spectra.lines.line_table import line_table
+from xpshpc.spectra.lines.sources import xray_sources
 from xpshpc.spectra.measured import MeasuredSpectrum, bring_to_axis, describe_extension, read_measured
 from xpshpc.spectra.measured.scale import Scale
 from xpshpc.spectra.measured.spectrum import shift_binding_energy
 from xpshpc.spectra.model_card import TRAIN_FIRST, ModelCard, find_model
 from xpshpc.spectra.problem import normalise
 from xpshpc.spectra.quiet_keras import import_keras
-from xpshpc.spectra.sources import xray_sources
-from xpshpc.spectra.spectrum_plot import plot_spectrum
 
 LISTED_AT_PERCENT = 0.1
 MARKED_AT_PERCENT = 1.0

@@ -31,7 +31,7 @@ class SpectraDomain:
 
     def source(self, name: str, settings: BaseModel, options: Mapping[str, Any], seed: int) -> Source:
         from xpshpc.spectra.embedded import EmbeddedSource
-        from xpshpc.spectra.sample import parse_formula
+        from xpshpc.spectra.matter.sample import parse_formula
 
         if name not in self.sources():
             raise UsageError(f"unknown source {name!r}{nearest(name, self.sources())}", where="generate.source")
@@ -47,8 +47,8 @@ class SpectraDomain:
 
     def problem(self, settings: BaseModel) -> Problem:
         from xpshpc.spectra.elements import ELEMENTS
+        from xpshpc.spectra.lines.sources import xray_sources
         from xpshpc.spectra.problem import XpsProblem
-        from xpshpc.spectra.sources import xray_sources
 
         instrument, samples = _own(settings).instrument, _own(settings).samples
         photon = xray_sources()[instrument.source].photon_energy_eV
@@ -63,7 +63,7 @@ class SpectraDomain:
     def panels(
         self, settings: BaseModel, rows: Arrays, truth: Arrays, answer: Arrays, metrics: Mapping[str, Any]
     ) -> list[Panel]:
-        from xpshpc.spectra.panels import make_panels
+        from xpshpc.spectra.figures.panels import make_panels
 
         return make_panels(_own(settings), rows, truth, answer, metrics)
 

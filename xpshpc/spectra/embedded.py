@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from xpshpc.plan.seeds import Streams
 from xpshpc.source import ArraySpec
-from xpshpc.spectra.batch import SampleBatch, draw_batch
-from xpshpc.spectra.compounds import compounds
-from xpshpc.spectra.detectability import element_weights, expected_limits, leave_out_undetectable
+from xpshpc.spectra.detection.detectability import element_weights, expected_limits, leave_out_undetectable
+from xpshpc.spectra.detection.measurement import measure
 from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
-from xpshpc.spectra.materials import mix
-from xpshpc.spectra.measurement import measure
+from xpshpc.spectra.lines.sources import xray_sources
+from xpshpc.spectra.matter.batch import SampleBatch, draw_batch
+from xpshpc.spectra.matter.compounds import compounds
+from xpshpc.spectra.matter.materials import mix
+from xpshpc.spectra.matter.recipes import draw_compounds
 from xpshpc.spectra.problem import WEIGHT
-from xpshpc.spectra.recipes import draw_compounds
 from xpshpc.spectra.settings import SpectraSettings
-from xpshpc.spectra.simulator import Simulator
-from xpshpc.spectra.sources import xray_sources
+from xpshpc.spectra.simulation.simulator import Simulator
 
 DEVICE = (
     "peak_counts", "analyser_fwhm_eV", "transmission_exponent", "detector_background", "charging_shift_eV",
@@ -50,7 +50,7 @@ class EmbeddedSource:
         return self._made
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        from xpshpc.spectra.sample import parse_formula
+        from xpshpc.spectra.matter.sample import parse_formula
 
         instrument, samples = self._settings.instrument, self._settings.samples
         most = samples.places

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from xpshpc.config import Section, nearest
-from xpshpc.spectra.compounds import choose_compounds, compound_words, compounds
 from xpshpc.spectra.elements import ELEMENTS
-from xpshpc.spectra.layers import DENSITIES_G_CM3
+from xpshpc.spectra.matter.compounds import choose_compounds, compound_words, compounds
+from xpshpc.spectra.matter.layers import DENSITIES_G_CM3
 
 
 def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -151,7 +151,7 @@ class Instrument(Section):
 
     @model_validator(mode="after")
     def _within_reach(self) -> Instrument:
-        from xpshpc.spectra.sources import xray_sources
+        from xpshpc.spectra.lines.sources import xray_sources
 
         sources = xray_sources()
         if self.source not in sources:

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from xpshpc.errors import EnvironmentFault, UsageError
 from xpshpc.source import SampleError
-from xpshpc.spectra.comparison_plot import compare
-from xpshpc.spectra.layers import DENSITIES_G_CM3, Layer, Stack, State
-from xpshpc.spectra.line_list import LineIntensity
-from xpshpc.spectra.nominal import NominalInstrument, nominal_instrument
+from xpshpc.spectra.detection.nominal import NominalInstrument, nominal_instrument
+from xpshpc.spectra.figures.comparison_plot import compare
+from xpshpc.spectra.lines.line_list import LineIntensity
+from xpshpc.spectra.lines.sources import xray_sources
+from xpshpc.spectra.matter.layers import DENSITIES_G_CM3, Layer, Stack, State
 from xpshpc.spectra.settings import SpectraSettings
 from xpshpc.spectra.simulated_spectrum import Engine, SimulatedSpectrum
-from xpshpc.spectra.sources import xray_sources
 
 
 def simulate_sample(
@@ -67,7 +67,7 @@ def simulate_sample(
 
 def read_sample(sample: str) -> Stack:
     """The stack that a user names: a TOML file, layers, or a formula. Raises UsageError for what is neither."""
-    from xpshpc.spectra.layered import parse_stack, read_stack
+    from xpshpc.spectra.matter.layered import parse_stack, read_stack
 
     if sample.endswith(".toml"):
         return read_stack(Path(sample))
@@ -94,7 +94,7 @@ def _with_density(stack: Stack, density_g_cm3: float | None) -> Stack:
 
 
 def _cover(stack: Stack, settings: SpectraSettings, overlayer_A: float) -> Stack:
-    from xpshpc.spectra.sample import parse_formula
+    from xpshpc.spectra.matter.sample import parse_formula
 
     if overlayer_A <= 0.0:
         return stack
@@ -110,7 +110,7 @@ def _emit(
     stack: Stack, settings: SpectraSettings, instrument: NominalInstrument
 ) -> tuple[NDArray[np.float64], tuple[LineIntensity, ...]]:
     """Electrons that reach each channel, (channels,), and the window's lines at the energies where they stand there."""
-    from xpshpc.spectra.stack_simulator import StackSimulator
+    from xpshpc.spectra.simulation.stack_simulator import StackSimulator
 
     simulator = StackSimulator(settings.instrument, settings.physics)
     emission = simulator.emit(stack)

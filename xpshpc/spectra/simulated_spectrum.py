@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xpshpc.run_directory import write_atomically
-from xpshpc.spectra.comparison_plot import Agreement
-from xpshpc.spectra.layers import Layer, Stack
-from xpshpc.spectra.line_list import LineIntensity, lines_as_json, write_lines_csv
-from xpshpc.spectra.nominal import NominalInstrument
-from xpshpc.spectra.sources import XraySource
+from xpshpc.spectra.detection.nominal import NominalInstrument
+from xpshpc.spectra.figures.comparison_plot import Agreement
+from xpshpc.spectra.lines.line_list import LineIntensity, lines_as_json, write_lines_csv
+from xpshpc.spectra.lines.sources import XraySource
+from xpshpc.spectra.matter.layers import Layer, Stack
 
 Engine = Literal["embedded", "sessa", "both"]
 
@@ -98,10 +98,10 @@ class SimulatedSpectrum:
 
     def plot(self, path: Path) -> None:
         """Draws the spectrum, or both and their difference, with the strongest lines marked: PNG, SVG or PDF."""
-        from xpshpc.spectra.comparison_plot import plot_comparison
-        from xpshpc.spectra.line_marks import choose_marks
-        from xpshpc.spectra.lines import line_table
-        from xpshpc.spectra.spectrum_plot import plot_spectrum
+        from xpshpc.spectra.figures.comparison_plot import plot_comparison
+        from xpshpc.spectra.figures.line_marks import choose_marks
+        from xpshpc.spectra.figures.spectrum_plot import plot_spectrum
+        from xpshpc.spectra.lines.line_table import line_table
 
         elements = list(dict.fromkeys(line.element for line in self.lines))
         low, high = float(self.kinetic_energy_eV[0]), float(self.kinetic_energy_eV[-1])

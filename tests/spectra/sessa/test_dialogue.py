@@ -7,8 +7,8 @@ import pytest
 
 from xpshpc.errors import UsageError
 from xpshpc.spectra.embedded import EmbeddedSource
-from xpshpc.spectra.layered import parse_stack
-from xpshpc.spectra.sample import parse_formula
+from xpshpc.spectra.matter.layered import parse_stack
+from xpshpc.spectra.matter.sample import parse_formula
 from xpshpc.spectra.sessa.dialogue import (
     instrument_commands,
     layers_of_sample,

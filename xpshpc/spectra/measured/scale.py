@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xpshpc.errors import UsageError
-from xpshpc.spectra.sources import xray_sources
+from xpshpc.spectra.lines.sources import xray_sources
 
 Scale = Literal["kinetic", "binding"]
 

@@ -8,13 +8,13 @@ from math import inf
 from pathlib import Path
 
 from xpshpc.errors import UsageError
-from xpshpc.spectra.batch import SampleBatch
-from xpshpc.spectra.layered import batch_stack
-from xpshpc.spectra.layers import Stack, State
+from xpshpc.spectra.lines.sources import xray_sources
+from xpshpc.spectra.matter.batch import SampleBatch
+from xpshpc.spectra.matter.layered import batch_stack
+from xpshpc.spectra.matter.layers import Stack, State
 from xpshpc.spectra.sessa.grammar import DENSITY_SCALE, HIGHER_BINDING, say
 from xpshpc.spectra.sessa.output_files import Peak, named
 from xpshpc.spectra.settings import Instrument, Physics, Samples
-from xpshpc.spectra.sources import xray_sources
 
 _THINNEST_A = 1e-3
 _NAMED_SOURCES = {"AlKa": "SOURCE SET ALKA", "MgKa": "SOURCE SET MGKA"}

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from xpshpc.errors import UsageError
 from xpshpc.plan.seeds import Streams
-from xpshpc.spectra.batch import SampleBatch
+from xpshpc.spectra.detection.measurement import detect, measure, resolve
 from xpshpc.spectra.embedded import EmbeddedSource
-from xpshpc.spectra.measurement import detect, measure, resolve
+from xpshpc.spectra.matter.batch import SampleBatch
 from xpshpc.spectra.sessa.dialogue import layers_of_sample
 from xpshpc.spectra.sessa.grammar import REGION_POINTS
 from xpshpc.spectra.sessa.options import read_options

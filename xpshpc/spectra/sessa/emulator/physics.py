@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 
 from xpshpc.errors import UsageError
 from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
-from xpshpc.spectra.escape import surface_excitation
-from xpshpc.spectra.layers import Layer, Stack, State, check_stack
-from xpshpc.spectra.lines import LineKind, LineTable, line_table
-from xpshpc.spectra.loss_functions import natural_loss
-from xpshpc.spectra.materials import AVOGADRO_PER_A3, mix
-from xpshpc.spectra.sample import parse_formula, parse_material
+from xpshpc.spectra.lines.line_table import LineKind, LineTable, line_table
+from xpshpc.spectra.lines.sources import xray_sources
+from xpshpc.spectra.matter.layers import Layer, Stack, State, check_stack
+from xpshpc.spectra.matter.materials import AVOGADRO_PER_A3, mix
+from xpshpc.spectra.matter.sample import parse_formula, parse_material
 from xpshpc.spectra.sessa.emulator.project import PeakKey, Project, Region, SampleLayer
 from xpshpc.spectra.sessa.grammar import HIGHER_BINDING
 from xpshpc.spectra.sessa.output_files import Peak, PeakTransport
 from xpshpc.spectra.sessa.spectrum_files import RegionSpectrum, region_axis
 from xpshpc.spectra.settings import Instrument, Physics
-from xpshpc.spectra.sources import xray_sources
-from xpshpc.spectra.stack_emission import StackEmission
-from xpshpc.spectra.stack_simulator import StackSimulator
-from xpshpc.spectra.transport import inelastic_mean_free_path, transport_mean_free_path
+from xpshpc.spectra.simulation.stack_emission import StackEmission
+from xpshpc.spectra.simulation.stack_simulator import StackSimulator
+from xpshpc.spectra.transport.escape import surface_excitation
+from xpshpc.spectra.transport.loss_functions import natural_loss
+from xpshpc.spectra.transport.mean_free_paths import inelastic_mean_free_path, transport_mean_free_path
 
 _FWHM_PER_SIGMA = 2.0 * sqrt(2.0 * np.log(2.0))
 _LOWEST_EV = 50.0

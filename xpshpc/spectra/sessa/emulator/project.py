@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import acos, cos, degrees, inf, radians, sin
 
-from xpshpc.spectra.layers import State
+from xpshpc.spectra.matter.layers import State
 from xpshpc.spectra.sessa.spectrum_files import RegionSpectrum
 
 PeakKey = tuple[str, str, str]

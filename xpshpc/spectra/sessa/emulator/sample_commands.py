@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from xpshpc.errors import UsageError
-from xpshpc.spectra.layers import LARGEST_SHIFT_EV
+from xpshpc.spectra.matter.layers import LARGEST_SHIFT_EV
 from xpshpc.spectra.sessa.emulator.arguments import amount, given, not_negative, path, place, places, positive
 from xpshpc.spectra.sessa.emulator.project import PeakKey, Project, SampleLayer
 from xpshpc.spectra.sessa.emulator.setup_commands import Handler, Said

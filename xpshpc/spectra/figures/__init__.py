@@ -1,0 +1,1 @@
+"""Pictures of spectra and of what a network makes of them."""

@@ -1,0 +1,1 @@
+"""What samples are made of: formulas, layers, compounds, and how they are drawn."""

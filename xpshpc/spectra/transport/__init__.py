@@ -1,0 +1,1 @@
+"""How electrons travel through matter: mean free paths, escape, losses."""
