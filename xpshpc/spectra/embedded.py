@@ -11,11 +11,10 @@ from xpshpc.plan.seeds import Streams
 from xpshpc.source import ArraySpec
 from xpshpc.spectra.detection.detectability import element_weights, expected_limits, leave_out_undetectable
 from xpshpc.spectra.detection.measurement import measure
-from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
+from xpshpc.spectra.elements import ELEMENTS
 from xpshpc.spectra.lines.sources import xray_sources
 from xpshpc.spectra.matter.batch import SampleBatch, draw_batch
 from xpshpc.spectra.matter.compounds import compounds
-from xpshpc.spectra.matter.materials import mix
 from xpshpc.spectra.matter.recipes import draw_compounds
 from xpshpc.spectra.problem import WEIGHT
 from xpshpc.spectra.settings import SpectraSettings
@@ -189,41 +188,4 @@ def stored_batch(arrays: dict[str, NDArray[Any]], indices: NDArray[np.int64]) ->
         band_gap_eV=arrays["matter"][:, 1].astype(np.float64),
         loss=arrays["matter"][:, 2].astype(np.intp),
         **device,
-    )
-
-
-def nominal_batch(
-    settings: SpectraSettings,
-    simulator: Simulator,
-    fractions: dict[str, float],
-    *,
-    overlayer_A: float,
-    density_g_cm3: float | None = None,
-    index: int = 0,
-) -> SampleBatch:
-    """One sample of a given composition without shifts, measured with the middle of the instrument's ranges."""
-    instrument = settings.instrument
-    count = len(fractions)
-
-    def middle(bounds: tuple[float, float]) -> NDArray[np.float64]:
-        return np.array([0.5 * (bounds[0] + bounds[1])])
-
-    elements = np.array([[ELEMENT_INDEX[symbol] for symbol in fractions]], dtype=np.intp)
-    shares = np.array([list(fractions.values())])
-    return SampleBatch(
-        index=np.array([index], dtype=np.int64),
-        elements=elements,
-        fractions=shares,
-        shifts=np.zeros((1, count)),
-        overlayer_A=np.array([overlayer_A]),
-        overlayer_shifts=np.zeros((1, len(simulator.overlayer_elements))),
-        peak_counts=np.array([instrument.peak_counts[1]]),
-        analyser_fwhm_eV=middle(instrument.analyser_fwhm_eV),
-        transmission_exponent=middle(instrument.transmission_exponent),
-        detector_background=middle(instrument.detector_background),
-        density_g_cm3=mix(elements, shares, density=density_g_cm3).density,
-        band_gap_eV=np.zeros(1),
-        loss=np.zeros(1, dtype=np.intp),
-        charging_shift_eV=middle(instrument.charging_shift_eV),
-        background_scale=middle(instrument.background_scale),
     )

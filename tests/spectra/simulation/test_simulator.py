@@ -12,16 +12,53 @@ from hypothesis import strategies as st
 
 from xpshpc.errors import UsageError
 from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
-from xpshpc.spectra.embedded import EmbeddedSource, nominal_batch, stored_batch
+from xpshpc.spectra.embedded import EmbeddedSource, stored_batch
 from xpshpc.spectra.lines.line_table import LineTable
-from xpshpc.spectra.matter.batch import draw_batch
+from xpshpc.spectra.matter.batch import SampleBatch, draw_batch
 from xpshpc.spectra.matter.layers import Layer, Stack, State
+from xpshpc.spectra.matter.materials import mix
 from xpshpc.spectra.matter.sample import parse_formula
 from xpshpc.spectra.settings import SpectraSettings
 from xpshpc.spectra.simulation.simulator import Expectation, Simulator
 from xpshpc.spectra.simulation.stack_simulator import StackSimulator
 from xpshpc.spectra.transport.escape import dipole_factor, surface_excitation
 from xpshpc.spectra.transport.loss_functions import LOSS_FUNCTIONS, natural_loss
+
+
+def nominal_batch(
+    settings: SpectraSettings,
+    simulator: Simulator,
+    fractions: dict[str, float],
+    *,
+    overlayer_A: float,
+    density_g_cm3: float | None = None,
+) -> SampleBatch:
+    """One sample of a given composition without shifts, measured with the middle of the instrument's ranges."""
+    instrument = settings.instrument
+    count = len(fractions)
+
+    def middle(bounds: tuple[float, float]) -> np.ndarray:
+        return np.array([0.5 * (bounds[0] + bounds[1])])
+
+    elements = np.array([[ELEMENT_INDEX[symbol] for symbol in fractions]], dtype=np.intp)
+    shares = np.array([list(fractions.values())])
+    return SampleBatch(
+        index=np.zeros(1, dtype=np.int64),
+        elements=elements,
+        fractions=shares,
+        shifts=np.zeros((1, count)),
+        overlayer_A=np.array([overlayer_A]),
+        overlayer_shifts=np.zeros((1, len(simulator.overlayer_elements))),
+        peak_counts=np.array([instrument.peak_counts[1]]),
+        analyser_fwhm_eV=middle(instrument.analyser_fwhm_eV),
+        transmission_exponent=middle(instrument.transmission_exponent),
+        detector_background=middle(instrument.detector_background),
+        density_g_cm3=mix(elements, shares, density=density_g_cm3).density,
+        band_gap_eV=np.zeros(1),
+        loss=np.zeros(1, dtype=np.intp),
+        charging_shift_eV=middle(instrument.charging_shift_eV),
+        background_scale=middle(instrument.background_scale),
+    )
 
 
 @pytest.fixture(scope="module")
