@@ -19,7 +19,8 @@ from scipy.special import voigt_profile
 
 from benchmarks.table import Row
 from xpshpc.plan.seeds import Streams
-from xpshpc.spectra import embedded, measurement
+from xpshpc.spectra import embedded
+from xpshpc.spectra.detection import measurement
 from xpshpc.spectra.detection.analyser import Analyser
 from xpshpc.spectra.embedded import EmbeddedSource
 from xpshpc.spectra.settings import SpectraSettings
