@@ -25,6 +25,8 @@ from xpshpc.store.clean import clean_run, survey_run
 from xpshpc.store.lease import hold_lease
 from xpshpc.store.verify import verify
 
+pytestmark = pytest.mark.programs
+
 SAMPLES, SHARDS = 100, 7
 
 

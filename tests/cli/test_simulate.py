@@ -12,6 +12,8 @@ import pytest
 
 from tests.cli.test_errors import xpshpc
 
+pytestmark = pytest.mark.programs
+
 SESSA = Path(sys.executable).with_name("xpshpc-sessa")
 
 

@@ -18,6 +18,8 @@ from packaging.requirements import Requirement
 
 from xpshpc.cluster.pins import canonical, guarded_packages, installed_version, mismatches, parse_pins, project_pins
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).parents[2]
 SETUP = ROOT / "cluster" / "setup.sh"
 WHEEL = ROOT / "cluster" / "horovod_wheel.sh"
