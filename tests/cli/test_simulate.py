@@ -105,7 +105,6 @@ def test_settings_reach_the_instrument(tmp_path: Path):
     assert answer["kinetic_energy_eV"][0] == 300.0
 
 
-@pytest.mark.skipif(not SESSA.exists(), reason="xpshpc-sessa is not installed")
 def test_both_simulators_over_each_other(tmp_path: Path):
     """Behind the program that speaks SESSA's language stands the same physics, so both nearly agree: also on silicon
     that stands at two energies."""

@@ -2,103 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from xpshpc.errors import UsageError
-from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
-from xpshpc.spectra.embedded import EmbeddedSource, stored_batch
-from xpshpc.spectra.lines.line_table import LineTable
-from xpshpc.spectra.matter.batch import SampleBatch, draw_batch
-from xpshpc.spectra.matter.layers import Layer, Stack, State
-from xpshpc.spectra.matter.materials import mix
-from xpshpc.spectra.matter.sample import parse_formula
+from tests.spectra.simulation.nominal_samples import expect, nominal_batch, quiet, simulate, simulator_of, substrate
+from xpshpc.spectra.embedded import EmbeddedSource
+from xpshpc.spectra.matter.layers import Stack
 from xpshpc.spectra.settings import SpectraSettings
-from xpshpc.spectra.simulation.simulator import Expectation, Simulator
 from xpshpc.spectra.simulation.stack_simulator import StackSimulator
 from xpshpc.spectra.transport.escape import dipole_factor, surface_excitation
-from xpshpc.spectra.transport.loss_functions import LOSS_FUNCTIONS, natural_loss
-
-
-def nominal_batch(
-    settings: SpectraSettings,
-    simulator: Simulator,
-    fractions: dict[str, float],
-    *,
-    overlayer_A: float,
-    density_g_cm3: float | None = None,
-) -> SampleBatch:
-    """One sample of a given composition without shifts, measured with the middle of the instrument's ranges."""
-    instrument = settings.instrument
-    count = len(fractions)
-
-    def middle(bounds: tuple[float, float]) -> np.ndarray:
-        return np.array([0.5 * (bounds[0] + bounds[1])])
-
-    elements = np.array([[ELEMENT_INDEX[symbol] for symbol in fractions]], dtype=np.intp)
-    shares = np.array([list(fractions.values())])
-    return SampleBatch(
-        index=np.zeros(1, dtype=np.int64),
-        elements=elements,
-        fractions=shares,
-        shifts=np.zeros((1, count)),
-        overlayer_A=np.array([overlayer_A]),
-        overlayer_shifts=np.zeros((1, len(simulator.overlayer_elements))),
-        peak_counts=np.array([instrument.peak_counts[1]]),
-        analyser_fwhm_eV=middle(instrument.analyser_fwhm_eV),
-        transmission_exponent=middle(instrument.transmission_exponent),
-        detector_background=middle(instrument.detector_background),
-        density_g_cm3=mix(elements, shares, density=density_g_cm3).density,
-        band_gap_eV=np.zeros(1),
-        loss=np.zeros(1, dtype=np.intp),
-        charging_shift_eV=middle(instrument.charging_shift_eV),
-        background_scale=middle(instrument.background_scale),
-    )
 
 
 @pytest.fixture(scope="module")
 def source() -> EmbeddedSource:
     return EmbeddedSource(SpectraSettings(), seed=20)
-
-
-@cache
-def simulator_of(job: str) -> Simulator:
-    settings = SpectraSettings.model_validate_json(job)
-    return Simulator(settings.samples, settings.instrument, settings.physics)
-
-
-def expect(
-    job: SpectraSettings,
-    formula: str,
-    overlayer_A: float,
-    density: float | None = None,
-    loss: str | None = None,
-    **device: float,
-) -> Expectation:
-    """The expectation of one sample with its natural loss function; `device` replaces figures of the measurement."""
-    simulator = simulator_of(job.model_dump_json())
-    fractions = parse_formula(formula)
-    batch = nominal_batch(job, simulator, fractions, overlayer_A=overlayer_A, density_g_cm3=density)
-    place = LOSS_FUNCTIONS.index(loss or natural_loss(fractions))
-    changed = {name: np.array([value]) for name, value in device.items()}
-    return simulator.expected(replace(batch, loss=np.array([place]), **changed))
-
-
-def simulate(job: SpectraSettings, formula: str, overlayer_A: float, *args: float, **device: float) -> np.ndarray:
-    return expect(job, formula, overlayer_A, *args, **device).counts[0]
-
-
-def quiet(physics: dict | None = None, samples: dict | None = None, **instrument) -> SpectraSettings:
-    """Settings without transmission, detector background and spread in resolution."""
-    fixed = {"transmission_exponent": [0, 0], "detector_background": [0, 0], "analyser_fwhm_eV": [1, 1]}
-    return SpectraSettings.model_validate(
-        {"instrument": {**fixed, **instrument}, "physics": physics or {}, "samples": samples or {}}
-    )
 
 
 @pytest.mark.parametrize("thickness", [0.0, 3.0, 17.0, 40.0])
@@ -135,67 +52,6 @@ def test_an_overlayer_attenuates_by_its_attenuation_length():
     for energy, length in zip(carbon.energy_eV, carbon.attenuation_length_A, strict=True):
         at_line = simulator.film.paths_per_A(np.array([energy]))[0]
         assert 1.0 / (at_line * np.cos(np.deg2rad(30.0))) == pytest.approx(length, rel=3e-4)
-
-
-def substrate(formula: str, density: float, gap: float = 0.0) -> Layer:
-    fractions = parse_formula(formula)
-    states = tuple(State(symbol, share) for symbol, share in fractions.items())
-    return Layer(formula, states, density_g_cm3=density, band_gap_eV=gap, loss=natural_loss(fractions))
-
-
-@pytest.mark.parametrize(
-    ("formula", "density", "gap", "thickness", "fwhm", "physics", "instrument"),
-    [
-        ("Cu", 8.96, 0.0, 0.0, 0.5, {}, {}),
-        ("Cu", 8.96, 0.0, 12.0, 1.2, {}, {}),
-        ("Al", 2.70, 0.0, 12.0, 1.2, {}, {}),
-        ("SiO2", 2.20, 8.9, 12.0, 0.8, {}, {}),
-        ("Fe2O3", 5.24, 2.1, 5.0, 0.7, {}, {"work_function_eV": 4.3}),
-        ("Au", 19.3, 0.0, 40.0, 1.0, {}, {}),
-        ("Cu2O", 6.0, 2.1, 25.0, 0.8, {"surface_excitations": True}, {}),
-        ("Cu2O", 6.0, 2.1, 25.0, 0.8, {"elastic_scattering": False, "imfp": "TPP-2M"}, {}),
-        ("Cu2O", 6.0, 2.1, 25.0, 0.8, {"loss_functions": "universal", "shake_up": False}, {}),
-        ("Ti", 4.5, 0.0, 8.0, 1.0, {"metal_asymmetry": False}, {}),
-        ("Cu2O", 6.0, 2.1, 25.0, 0.8, {}, {"source": "MgKa", "window_eV": [300.0, 1253.0], "emission_angle_deg": 45.0}),
-    ],
-)  # fmt: skip
-def test_spectra_are_those_of_the_exact_simulator(formula, density, gap, thickness, fwhm, physics, instrument):
-    """Every channel within 2.5 % of the strongest (lines' places are rounded), the rms within 0.25 %."""
-    job = quiet(physics, analyser_fwhm_eV=[0.5, 1.5], **instrument)
-    axis, width = job.instrument.energy_axis() + job.instrument.work_function_eV, job.instrument.channel_eV
-    found = simulate(job, formula, thickness, density, band_gap_eV=gap, analyser_fwhm_eV=fwhm)
-    film = parse_formula("C5O")
-    over = Layer("C5O", tuple(State(symbol, share) for symbol, share in film.items()), thickness, 1.56)
-    stack = Stack((*([over] if thickness else []), substrate(formula, density, gap)))
-    exact = StackSimulator(job.instrument, job.physics)
-    parts = 6
-    points = (axis[:, None] + width * ((np.arange(parts) + 0.5) / parts - 0.5)).ravel()
-    drawn = exact.draw(stack, exact.emit(stack), points, analyser_fwhm_eV=fwhm).reshape(-1, parts).mean(axis=1)
-    difference = found / found.sum() * drawn.sum() - drawn
-    assert np.abs(difference).max() < 0.025 * drawn.max()
-    assert np.sqrt(np.mean(difference**2)) < 2.5e-3 * drawn.max()
-
-
-@pytest.mark.parametrize("formula", ["Cu", "Fe2O3", "SrTiO3", "Ti"])
-@pytest.mark.parametrize(("thickness", "angle"), [(20.0, 54.7356), (0.0, 90.0), (20.0, 90.0), (20.0, 0.0)])
-def test_lines_have_the_intensities_of_the_exact_simulator(formula, thickness, angle):
-    """To 3e-4 for every line: curves are read between their nodes."""
-    job = quiet({"surface_excitations": True}, source_angle_deg=angle)
-    found = expect(job, formula, thickness, 5.0)
-    film = parse_formula("C5O")
-    over = Layer("C5O", tuple(State(symbol, share) for symbol, share in film.items()), thickness, 1.56)
-    exact = StackSimulator(job.instrument, job.physics)
-    emission = exact.emit(Stack((over, substrate(formula, 5.0))))
-    below = np.flatnonzero((emission.layer == 1) & (emission.intensity > 0))
-
-    def identity(table: LineTable, line: int) -> tuple[str, int, float]:
-        return table.orbital[line], table.element[line], table.kinetic_energy_eV[line]
-
-    known = {identity(exact.table, emission.line[k]): k for k in below}
-    table = simulator_of(job.model_dump_json()).table
-    expected = emission.intensity[[known[identity(table, line)] for line in found.lines.line]]
-    ratio = found.lines.intensity / expected
-    np.testing.assert_allclose(ratio, np.median(ratio), rtol=3e-4)
 
 
 @pytest.mark.parametrize(("formula", "loss"), [("Cu", "universal"), ("SiO2", "SiO2"), ("Si", "Si"), ("Ge", "Ge")])
@@ -295,81 +151,3 @@ def test_the_magic_angle_forgets_asymmetry():
     angles = np.linspace(0, np.pi, 20_001)
     over_sphere = [dipole_factor(np.array([1.4]), float(np.rad2deg(a)))[0] for a in angles]
     assert np.trapezoid(over_sphere * np.sin(angles), angles) / 2 == pytest.approx(1.0, abs=1e-6)
-
-
-@settings(max_examples=15, deadline=None)
-@given(indices=st.lists(st.integers(0, 2**34), min_size=1, max_size=9, unique=True))
-def test_a_sample_is_the_same_alone_and_in_company(source, indices):
-    together = source.make(np.array(indices))
-    for row, index in enumerate(indices):
-        alone = source.make(np.array([index]))
-        for name, values in alone.items():
-            np.testing.assert_array_equal(values[0], together[name][row], err_msg=name)
-
-
-@pytest.mark.parametrize("recipe", ["mixtures", "pure_sums", "compounds"])
-def test_expected_counts_are_equal_to_the_last_bit_however_a_batch_is_split(recipe):
-    """Also where a block ends inside the batch, and where samples of different loss functions take turns."""
-    job = SpectraSettings.model_validate({"samples": {"recipe": recipe}})
-    source = EmbeddedSource(job, seed=5)
-    batch = source.draw(np.arange(140))
-    batch = replace(batch, loss=np.arange(140) % len(LOSS_FUNCTIONS))
-    whole = source.simulator.expected(batch)
-    for size in (1, 2, 7, 64, 100):
-        start = 33
-        piece = source.simulator.expected(batch[start : min(start + size, 140)])
-        np.testing.assert_array_equal(piece.counts, whole.counts[start : start + size])
-        for row in range(len(piece.counts)):
-            mine, its = piece.lines.sample == row, whole.lines.sample == start + row
-            np.testing.assert_array_equal(piece.line_counts[mine], whole.line_counts[its])
-
-
-def test_a_stored_sample_can_be_made_again_from_its_parameters(source):
-    indices = np.array([3, 77, 12_345])
-    made = source.make(indices)
-    np.testing.assert_array_equal(source.measure(stored_batch(made, indices)), made["spectrum"])
-
-
-def test_arrays_are_what_the_source_says(source):
-    made = source.make(np.arange(5))
-    assert set(made) == {spec.name for spec in source.arrays()}
-    for spec in source.arrays():
-        assert made[spec.name].shape == (5, *spec.shape) and made[spec.name].dtype == spec.dtype
-
-
-def test_drawn_samples_are_compositions(source):
-    job = SpectraSettings()
-    batch = draw_batch(job.samples, job.instrument, 2, source._streams, np.arange(4000))
-    composition = batch.composition()
-    np.testing.assert_allclose(composition.sum(axis=1), 1.0, atol=1e-6)
-    count = (composition > 0).sum(axis=1)
-    assert count.min() == 1 and count.max() == 5
-    np.testing.assert_allclose(np.bincount(count)[1:] / 4000, 0.2, atol=0.03)
-    chance = (composition > 0).mean(axis=0)
-    np.testing.assert_allclose(chance, 3 / 80, atol=5 * np.sqrt(3 / 80 / 4000))
-    assert np.abs(batch.shifts).max() <= 5.0 and np.abs(batch.overlayer_shifts).max() <= 0.5
-    assert batch.overlayer_A.min() >= 0 and batch.overlayer_A.max() <= 40.0
-
-
-@pytest.mark.parametrize("symbol", ELEMENTS)
-def test_every_element_makes_a_spectrum(source, symbol):
-    batch = nominal_batch(SpectraSettings(), source.simulator, {symbol: 1.0}, overlayer_A=0.0)
-    found = source.simulator.expected(batch)
-    assert np.isfinite(found.counts).all() and (found.counts >= 0).all()
-    assert (source.simulator.table.element[found.lines.line] == ELEMENT_INDEX[symbol]).all()
-    assert found.line_counts.max() > 0.0
-
-
-def test_too_many_counts_are_refused_before_they_are_cut_off():
-    with pytest.raises(ValueError, match="overflow uint16"):
-        SpectraSettings.model_validate({"instrument": {"peak_counts": [100, 65_000]}})
-    SpectraSettings.model_validate({"instrument": {"peak_counts": [100, 65_000], "counts": "float32"}})
-
-
-def test_an_unknown_formula_for_the_overlayer_is_refused():
-    with pytest.raises(UsageError):
-        Simulator(
-            SpectraSettings.model_validate({"samples": {"overlayer": "C5Qq"}}).samples,
-            SpectraSettings().instrument,
-            SpectraSettings().physics,
-        )
