@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types unit bench physics clean
+.PHONY: help setup demo test lint types unit bench physics million chaos clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,14 +34,20 @@ types: setup ## types
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p xpshpc \
 		| sed 's|^xpshpc/cluster/|cluster/|'
 
-unit: setup ## the quick tests: no ranks, no faults, no programs started, no whole job
-	$(BIN)/pytest -m "not ranks and not faults and not programs and not demo"
+unit: setup ## the quick tests: no ranks, no faults, no SLURM, no programs started, no whole job
+	$(BIN)/pytest -m "not ranks and not faults and not programs and not slurm and not demo"
 
 bench: setup ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks
 
 physics: setup ## simulated spectra beside measured surveys, SESSA's own and published values: runs/physics/physics.html
 	$(BIN)/python -m benchmarks.physics
+
+million: setup ## a million spectra through a four-node SLURM on this machine, verified and measured
+	$(BIN)/python -m benchmarks.million
+
+chaos: setup ## 1000 random kills while a four-node SLURM on this machine makes a data set; nothing may be lost
+	$(BIN)/python -m benchmarks.chaos --kills 1000
 
 clean: ## what was built and cached here; neither the environment nor the runs
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

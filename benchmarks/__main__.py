@@ -17,6 +17,7 @@ from xpshpc.cluster.launch import WORKER_ENVIRONMENT
 NAMES = {
     "simulator": "Simulator",
     "generate": "Data set: fan-out, store, commit",
+    "fan_out": "Shards that cost nothing, through the whole path",
     "loader": "Loader against training step",
     "frechet": "Fréchet distance",
 }

@@ -38,8 +38,9 @@ SLURM_QUESTIONS = (
 def examine(run_directory: Path, *, profile: Profile | None = None, quick: bool = False) -> Iterator[Check]:
     """Checks this machine for a run in `run_directory` as `profile` would run it (by default: the one named local).
 
-    Yields each check as soon as it is done. `quick` leaves out those that start TensorFlow or ranks (half a minute).
-    Nothing is left on the disk, and no process.
+    With a SLURM site's profile, the site is tried as well, and its nodes in place of this machine's cores. Yields each
+    check as soon as it is done. `quick` leaves out those that start TensorFlow, ranks or jobs (half a minute). Nothing
+    is left on the disk, and no process.
     """
     profile = profile or read_profile()
     yield check_python()
@@ -47,12 +48,26 @@ def examine(run_directory: Path, *, profile: Profile | None = None, quick: bool 
     yield from check_stack(skip=quick)
     yield from check_ranks(profile, skip=quick)
     yield examine_folder("run directory", run_directory)
+    yield check_open_files()
+    if profile.kind == "slurm":
+        yield from check_site(profile, run_directory, skip=quick)
+        return
     scratch = profile.scratch_folder()
     if scratch is not None:
         yield examine_folder("scratch", scratch)
-    yield check_open_files()
     yield check_size(profile)
     yield check_slurm()
+
+
+def check_site(profile: Profile, run_directory: Path, *, skip: bool = False) -> Iterator[Check]:
+    """Tries the SLURM site of a profile with short jobs; see `preflight`."""
+    if skip:
+        yield check_slurm()
+        yield Check("nodes", State.SKIPPED, "no jobs in a quick examination")
+        return
+    from xpshpc.cluster.preflight import Survey, preflight
+
+    yield from preflight(Survey(profile, run_directory))
 
 
 def exit_code(checks: Iterable[Check]) -> ExitCode:

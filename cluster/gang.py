@@ -1,22 +1,24 @@
-"""A gang of local ranks: started together, watched together, and none outlives another's failure."""
+"""A gang of ranks, here or on SLURM's nodes: started and watched together, and none outlives another's failure."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from xpshpc.cluster.launchers import Launcher, rank_environment, start_gloo, start_mpirun
+from xpshpc.cluster.launchers import StartedGang, rank_environment, start_gloo, start_mpirun
+from xpshpc.cluster.profile import Launcher
 from xpshpc.cluster.rank import error_path, log_path
+from xpshpc.cluster.srun import start_on_nodes
+from xpshpc.cluster.step import Step
 from xpshpc.errors import Drained, EnvironmentFault, ExitCode, UsageError, VerificationError, XpshpcError
 
 _POLL_S = 0.05
@@ -50,6 +52,7 @@ def run_gang(
     ranks: int,
     log_directory: Path,
     launcher: Launcher = "gloo",
+    step: Step | None = None,
     threads_per_rank: int = 1,
     environment: Mapping[str, str] | None = None,
     while_waiting: Callable[[], None] | None = None,
@@ -57,15 +60,17 @@ def run_gang(
     drain_s: float = 120.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> GangResult:
-    """Runs `python -m module arguments` as `ranks` processes of this host and waits for all of them.
+    """Runs `python -m module arguments` as `ranks` processes and waits for all of them.
 
-    Rank N writes to `log_directory`/rank-N.log. `environment` is added to this process's own; `while_waiting` is called
-    many times a second, and once after the end. SIGTERM and SIGINT that reach the main thread are passed to the ranks,
-    which have `drain_s` seconds to leave with exit code 75.
+    They are of this host, or, with a `step`, of SLURM's nodes, which have to see `log_directory` too. Rank N writes to
+    `log_directory`/rank-N.log. `environment` is added to this process's own; `while_waiting` is called many times a
+    second, and once after the end. SIGTERM and SIGINT that reach the main thread are passed to the ranks, which have
+    `drain_s` seconds to leave with exit code 75.
 
     Raises Drained when the ranks stopped in good order, a rank's own error where one left an XpshpcError, RankKilled or
-    RankCrashed where one died otherwise, and EnvironmentFault after `timeout_s` seconds or where the launcher is
-    missing. No rank is left in any case, not even when this process is killed.
+    RankCrashed where one died otherwise. Raises EnvironmentFault after `timeout_s` seconds, where the launcher is
+    missing, or where the cluster ended the ranks (a node's failure, a time limit); UsageError with SLURM's words where
+    it refuses them. No rank is left in any case, not even when this process is killed.
     """
     if ranks < 1:
         raise UsageError(f"a gang has at least one rank, not {ranks}", where="ranks", try_="ask for 1 or more")
@@ -76,18 +81,16 @@ def run_gang(
         log = log_path(log_directory, rank)
         log_starts.append(log.stat().st_size if log.exists() else 0)
     started = clock()
-    start = {"gloo": start_gloo, "mpirun": start_mpirun}[launcher]
     inherited = rank_environment(os.environ, environment or {}, threads_per_rank)
     asked_at: float | None = None
-    with _stop_requests() as stop, start(ranks, inherited, log_directory, module, arguments) as gang:
-        while _running(gang.processes):
-            if any(process.returncode not in (None, 0, ExitCode.DRAINED) for process in gang.processes):
-                _settle(gang.processes)
+    with _stop_requests() as stop, _start(launcher, step, ranks, inherited, log_directory, module, arguments) as gang:
+        while gang.running():
+            if gang.failing():
+                _settle(gang)
                 break
             if stop.is_set() and asked_at is None:
                 asked_at = clock()
-                for process in gang.processes:
-                    process.send_signal(gang.drain_signal)
+                gang.drain()
             if asked_at is not None and clock() - asked_at > drain_s:
                 raise Drained(f"the ranks did not stop within {drain_s:.0f} s and were killed", try_=_AGAIN)
             if timeout_s is not None and clock() - started > timeout_s:
@@ -100,23 +103,48 @@ def run_gang(
                 while_waiting()
             time.sleep(_POLL_S)
         failed = {rank: code for rank, code in gang.exit_codes().items() if code}
+        fault = gang.fault() if failed else None
     if while_waiting:
         while_waiting()
     if failed:
         tails = [
             _tail(log_path(log_directory, rank), start) or _tail(gang.log, 0) for rank, start in enumerate(log_starts)
         ]
-        raise explain_failure(failed, _left_errors(log_directory, ranks), tails, log_directory, asked_at is not None)
+        errors = _left_errors(log_directory, ranks)
+        raise explain_failure(failed, errors, tails, log_directory, asked_at is not None, fault)
     return GangResult(ranks, clock() - started, tuple(log_path(log_directory, rank) for rank in range(ranks)))
 
 
+def _start(
+    launcher: Launcher,
+    step: Step | None,
+    ranks: int,
+    environment: Mapping[str, str],
+    logs: Path,
+    module: str,
+    arguments: Sequence[str],
+) -> AbstractContextManager[StartedGang]:
+    if launcher == "gloo":
+        return start_gloo(ranks, environment, logs, module, arguments)
+    if step is not None:
+        return start_on_nodes(launcher, step, ranks, environment, logs, module, arguments)
+    if launcher == "mpirun":
+        return start_mpirun(ranks, environment, logs, module, arguments)
+    raise UsageError(f"launcher {launcher!r} needs a SLURM profile", where="launcher", try_="--on PROFILE")
+
+
 def explain_failure(
-    failed: Mapping[int, int], errors: Mapping[int, Mapping[str, Any]], tails: Sequence[str], logs: Path, asked: bool
+    failed: Mapping[int, int],
+    errors: Mapping[int, Mapping[str, Any]],
+    tails: Sequence[str],
+    logs: Path,
+    asked: bool,
+    fault: XpshpcError | None = None,
 ) -> XpshpcError:
     """The error to raise for ranks that left with these codes (negative: a signal): the cause, not its consequences.
 
-    An error that a rank explained itself comes first, then a rank that a signal ended, then any other exit code: the
-    ranks that lose a partner fail too, and later.
+    An error that a rank explained itself comes first, then what the cluster did (`fault`), then a rank that a signal
+    ended, then any other exit code: the ranks that lose a partner fail too, and later.
     """
     drained = (ExitCode.DRAINED, -signal.SIGTERM, -signal.SIGUSR1) if asked else (ExitCode.DRAINED,)
     if all(code in drained for code in failed.values()):
@@ -124,8 +152,11 @@ def explain_failure(
     for rank in sorted(errors):
         if errors[rank]["exit_code"] != ExitCode.DRAINED:
             return _as_raised(errors[rank])
+    if fault is not None:
+        return fault
     signalled = [(rank, code) for rank, code in sorted(failed.items()) if code < 0]
-    rank, code = signalled[0] if signalled else min(failed.items())
+    # Who stopped in good order was asked to, because another had failed.
+    rank, code = (signalled or sorted(item for item in failed.items() if item[1] != ExitCode.DRAINED))[0]
     tail = f"; the end of its log:\n{tails[rank]}" if tails[rank] else "; its log is empty"
     where = str(log_path(logs, rank))
     if code < 0:
@@ -158,15 +189,10 @@ def _stop_requests() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _running(processes: Sequence[subprocess.Popen[bytes]]) -> bool:
-    """Whether any still runs; every one of them is asked, so that all return codes are known."""
-    return None in [process.poll() for process in processes]
-
-
-def _settle(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def _settle(gang: StartedGang) -> None:
     """Gives ranks that fail together the time to say why."""
     deadline = time.monotonic() + _SETTLE_S
-    while time.monotonic() < deadline and _running(processes):
+    while time.monotonic() < deadline and gang.running():
         time.sleep(_POLL_S)
 
 

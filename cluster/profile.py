@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import tomllib
 from collections.abc import Callable, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from xpshpc.cluster.machine import usable_cores
-from xpshpc.config import Section, nearest
+from xpshpc.cluster.profile_file import ProfileFile, find_profile, known_profiles
+from xpshpc.cluster.site import Site
+from xpshpc.config import Section, known_keys, nearest
 from xpshpc.errors import UsageError
 
+Launcher = Literal["gloo", "mpirun", "srun-gloo", "srun-pmix"]
+
 DEFAULT_PROFILE = "local"
+AUTOMATIC = "auto"
 DEFAULT_RANKS = 2
 
 
@@ -30,8 +35,25 @@ class Profile(Section):
     threads_per_rank: Annotated[int, Field(gt=0)] | Literal["share"] = Field(
         "share", description="threads that one rank computes with; share: the cores divided by the ranks"
     )
-    launcher: Literal["gloo", "mpirun"] = Field("gloo", description="how ranks are started, and how they speak")
+    launcher: Launcher = Field("gloo", description="how ranks are started, and how they speak")
     scratch: str | None = Field(None, description="folder for temporary files, may hold $VARIABLES; unset: $TMPDIR")
+    slurm: Site | None = Field(None, description="what the SLURM site asks for; with kind = 'slurm' only")
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Profile:
+        if (self.kind == "slurm") != (self.slurm is not None):
+            raise ValueError("kind = 'slurm' and a [slurm] table belong together")
+        if self.kind == "slurm" and not isinstance(self.workers, int):
+            raise ValueError("workers: a SLURM site needs a number of worker processes, not 'cores'")
+        if self.kind == "local" and self.launcher.startswith("srun"):
+            raise ValueError(f"launcher = {self.launcher!r} needs kind = 'slurm'")
+        return self
+
+    @property
+    def site(self) -> Site:
+        """The SLURM site; only for kind = "slurm"."""
+        assert self.slurm is not None
+        return self.slurm
 
     def scratch_folder(self, environment: Mapping[str, str] = os.environ) -> Path | None:
         """Where temporary files go, with ~ and $VARIABLES replaced; None where the profile leaves it to $TMPDIR.
@@ -40,34 +62,53 @@ class Profile(Section):
         """
         if self.scratch is None:
             return None
-        return Path(_expand_variables(self.scratch, environment, where=f"profile {self.name}: scratch")).expanduser()
+        return Path(expand_variables(self.scratch, environment, where=f"profile {self.name}: scratch")).expanduser()
 
 
-def built_in_profiles() -> tuple[str, ...]:
-    """Names of the profiles that come with the program."""
-    folder = files("xpshpc.cluster") / "profiles"
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
-
-
-def read_profile(name_or_path: str | Path = DEFAULT_PROFILE) -> Profile:
-    """Reads a built-in profile by name, or any profile by the path of its file (one with a slash or `.toml`).
+def read_profile(
+    name_or_path: str | Path = DEFAULT_PROFILE, environment: Mapping[str, str] = os.environ, host: str | None = None
+) -> Profile:
+    """Reads a profile by name, or by the path of its file; "auto" is the one that recognises this place, else local.
 
     Raises UsageError for an unknown name, an unreadable file, unknown keys (each with the nearest known one) and bad
-    values, all of them in one message.
+    values, all of them in one message, and where two profiles recognise the place.
     """
-    text, where = _profile_text(str(name_or_path))
+    name = str(name_or_path)
+    if name == AUTOMATIC:
+        name = recognise_profile(environment, host) or DEFAULT_PROFILE
+    return _parse(find_profile(name, environment))
+
+
+def recognise_profile(environment: Mapping[str, str] = os.environ, host: str | None = None) -> str | None:
+    """The name of the profile that knows this place by its signs; `host` unset: this host's name.
+
+    Raises UsageError where two do, and for a profile that cannot be read.
+    """
+    here = host or socket.gethostname()
+    profiles = [_parse(find_profile(name, environment)) for name in known_profiles(environment)]
+    knowing = [each.name for each in profiles if each.slurm and each.slurm.recognise.fits(environment, here)]
+    if len(knowing) > 1:
+        raise UsageError(
+            f"the profiles {' and '.join(knowing)} both recognise this place",
+            where=here,
+            try_=" or ".join(f"--on {name}" for name in knowing),
+        )
+    return knowing[0] if knowing else None
+
+
+def _parse(file: ProfileFile) -> Profile:
     try:
-        profile = Profile.model_validate(tomllib.loads(text))
+        profile = Profile.model_validate(tomllib.loads(file.text))
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"not valid TOML: {error}", where=where) from None
+        raise UsageError(f"not valid TOML: {error}", where=file.where) from None
     except ValidationError as error:
         faults = "\n  ".join(["the profile has faults:", *_faults(error)])
-        raise UsageError(faults, where=where, try_=f"correct {where} and call again") from None
-    if profile.kind == "slurm":
+        raise UsageError(faults, where=file.where, try_=f"correct {file.where} and call again") from None
+    if file.stem and profile.name != file.stem:
         raise UsageError(
-            "profiles of kind 'slurm' are not run yet; kind 'local' works, also inside an allocation of one node",
-            where=f"{where}: kind",
-            try_="srun --nodes=1 --exclusive xpshpc run JOB --on local",
+            f"name = {profile.name!r}, but the file is called {file.stem}.toml",
+            where=file.where,
+            try_=f'name = "{file.stem}"',
         )
     return profile
 
@@ -132,38 +173,33 @@ def _count(text: str, word: str | None, meaning: Callable[[], int], *, where: st
     return int(text)
 
 
-def _profile_text(name_or_path: str) -> tuple[str, str]:
-    if "/" not in name_or_path and not name_or_path.endswith(".toml"):
-        known = built_in_profiles()
-        if name_or_path not in known:
-            raise UsageError(
-                f"unknown profile {name_or_path!r}{nearest(name_or_path, known)}",
-                try_=f"--on {known[0]}, or the path of a profile: --on ./mycluster.toml",
-            )
-        return (files("xpshpc.cluster") / "profiles" / f"{name_or_path}.toml").read_text(), f"profile {name_or_path}"
-    try:
-        return Path(name_or_path).read_bytes().decode(), name_or_path
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        known_names = ", ".join(built_in_profiles())
-        raise UsageError(
-            f"cannot read the profile: {why}", where=name_or_path, try_=f"built-in profiles: {known_names}"
-        ) from None
-
-
 def _faults(error: ValidationError) -> list[str]:
     faults: dict[str, str] = {}
     for fault in error.errors():
-        key = str(fault["loc"][0]) if fault["loc"] else "profile"
-        if fault["type"] == "extra_forbidden":
-            text = f"{key}: unknown key{nearest(key, Profile.model_fields)}"
+        unknown = fault["type"] == "extra_forbidden"
+        keys = [str(key) for key in fault["loc"]] if unknown else _keys(fault["loc"])
+        dotted = ".".join(keys) or "profile"
+        if unknown:
+            text = f"{dotted}: unknown key{nearest(keys[-1], known_keys(Profile, keys[:-1]))}"
         else:
-            text = f"{key}: {fault['msg']}"
-        faults[key] = f"{faults[key]}, or: {fault['msg']}" if key in faults else text
+            text = f"{dotted}: {fault['msg'].removeprefix('Value error, ')}"
+        faults[dotted] = f"{faults[dotted]}, or: {fault['msg']}" if dotted in faults else text
     return list(faults.values())
 
 
-def _expand_variables(text: str, environment: Mapping[str, str], *, where: str) -> str:
+def _keys(location: tuple[int | str, ...]) -> list[str]:
+    """The keys of the file in the location of a fault, which also names the branch of a union."""
+    keys: list[str] = []
+    for part in location:
+        if isinstance(part, str) and part not in known_keys(Profile, keys):
+            break
+        keys.append(str(part))
+    return keys
+
+
+def expand_variables(text: str, environment: Mapping[str, str], *, where: str) -> str:
+    """Replaces $NAME and ${NAME}. Raises UsageError, with `where` the text stands, if a variable is not set."""
+
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
         if name not in environment:

@@ -1,7 +1,7 @@
 """One rank of a gang: `python -m xpshpc.cluster.rank PARENT LOGS MODULE ARGUMENT…`.
 
 Runs MODULE as the main program, with its output in LOGS/rank-N.log. An XpshpcError is left as LOGS/rank-N.error.json
-for the launching process, and becomes the exit code.
+for the launching process, and becomes the exit code. A rank on another node is tied to its launcher by a leash.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from xpshpc.cluster.leash import Leash
+from xpshpc.cluster.slots import horovod_slot
 from xpshpc.cluster.tether import die_with_parent
 from xpshpc.errors import ExitCode, XpshpcError
 
@@ -40,8 +42,12 @@ def error_path(logs: Path, rank: int) -> Path:
 
 def run_rank(logs: Path, module: str, arguments: list[str]) -> NoReturn:
     """Runs the module and leaves the process with its exit code."""
+    leashed = "XPSHPC_LEASH" in os.environ
+    if leashed and os.environ.get("HOROVOD_CONTROLLER") == "gloo":
+        os.environ.update(horovod_slot(os.environ))
     rank = launched_rank(os.environ)
     _write_output_to(log_path(logs, rank))
+    leash = Leash(rank) if leashed else None
     # mpirun passes SIGUSR1 on to its ranks, SIGTERM it keeps for itself.
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     sys.argv = [module, *arguments]
@@ -59,6 +65,11 @@ def run_rank(logs: Path, module: str, arguments: list[str]) -> NoReturn:
         code = int(ExitCode.BUG)
     sys.stdout.flush()
     sys.stderr.flush()
+    if leash is not None:
+        leash.leave(code)
+        if code == ExitCode.DRAINED:
+            # Any other code would let srun end the ranks that still write what they have.
+            os._exit(0)
     if code:
         # Libraries that wait for the other ranks in their exit handlers would hide the failure from them.
         os._exit(code)

@@ -10,7 +10,7 @@ from xpshpc.errors import EnvironmentFault
 
 
 @contextmanager
-def open_rendezvous(address: str, ranks: int, *, port: int = 0) -> Iterator[int]:
+def open_rendezvous(address: str, *, port: int = 0) -> Iterator[int]:
     """Serves Horovod's rendezvous at one address of this host and yields its port.
 
     It is plain HTTP without authentication, and Horovod's own start method would listen on every interface: pass
@@ -18,13 +18,18 @@ def open_rendezvous(address: str, ranks: int, *, port: int = 0) -> Iterator[int]
     EnvironmentFault when the address or port cannot be used, or Horovod is missing.
     """
     try:
-        from horovod.runner.common.util.hosts import SlotInfo
         from horovod.runner.http.http_server import RendezvousHandler, RendezvousHTTPServer, RendezvousServer
     except ImportError as error:
         raise EnvironmentFault(f"Horovod cannot be imported: {error}", where="horovod", try_="xpshpc doctor") from error
 
+    class AddressBook(RendezvousHandler):  # type: ignore[misc]
+        def do_DELETE(self) -> None:
+            # A rank that is joined wipes its entry out, which another may not have read yet. The book lives for one
+            # gang only, and which hosts it will have, SLURM decides later: nothing is wiped out.
+            self.send_status_code(200)
+
     class BoundServer(RendezvousServer):  # type: ignore[misc]
-        def start(self, handler_cls: Any = RendezvousHandler) -> int:
+        def start(self, handler_cls: Any = AddressBook) -> int:
             from threading import Thread
 
             self._httpd = RendezvousHTTPServer((address, port), handler_cls, 0)
@@ -41,7 +46,6 @@ def open_rendezvous(address: str, ranks: int, *, port: int = 0) -> Iterator[int]
             where=f"{address}:{port}",
             try_="xpshpc doctor",
         ) from error
-    server.init([SlotInfo("localhost", rank, rank, 0, ranks, ranks, 1) for rank in range(ranks)])
     try:
         yield bound
     finally:

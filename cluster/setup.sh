@@ -8,6 +8,7 @@
 #   --without-mpi   Horovod with Gloo only: no MPI compiler and no mpirun needed
 #   --with-nccl     for NVIDIA GPUs: TensorFlow with CUDA, Horovod with NCCL (CUDA and NCCL must be installed, see
 #                   cluster/horovod_wheel.sh). Nobody has tested this build yet.
+#   --without-slurm no SLURM: `xpshpc cluster up` and the tests that need it are not available on this machine
 #   --no-apt        install no system packages, only name those that are missing
 #   --dry-run       say what would be done, change nothing
 #   --help          this text
@@ -36,7 +37,7 @@ fail() {
   exit 5
 }
 
-venv=$root/.venv base_python=${PYTHON:-} wants_mpi=1 nccl=0 apt=1 dry_run=0
+venv=$root/.venv base_python=${PYTHON:-} wants_mpi=1 nccl=0 slurm=1 apt=1 dry_run=0
 while [ $# -gt 0 ]; do
   case $1 in
     --python | --venv)
@@ -46,6 +47,7 @@ while [ $# -gt 0 ]; do
       ;;
     --without-mpi) wants_mpi=0 ;;
     --with-nccl) nccl=1 ;;
+    --without-slurm) slurm=0 ;;
     --no-apt) apt=0 ;;
     --dry-run) dry_run=1 ;;
     --help) usage && exit 0 ;;
@@ -53,7 +55,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-readonly venv base_python wants_mpi nccl apt dry_run stamp=$venv/.xpshpc-setup
+readonly venv base_python wants_mpi nccl slurm apt dry_run stamp=$venv/.xpshpc-setup
 
 is_python_311() {
   "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
@@ -72,7 +74,8 @@ fingerprint() {
   {
     cat "$root/pyproject.toml" "$root/cluster/constraints.txt" "$root/cluster/setup.sh" "$root/cluster/horovod_wheel.sh" \
       "$root"/cluster/patches/*
-    echo "$root $base_python $wants_mpi $nccl"
+    echo "$root $base_python $wants_mpi $nccl $slurm"
+    if [ $slurm = 1 ]; then missing_slurm; fi
     "$venv/bin/python" -c 'import sys; print(sys.version)'
     if [ $wants_mpi = 1 ]; then mpirun --version 2>/dev/null || echo "no MPI"; fi
   } | sha256sum | cut -d ' ' -f 1
@@ -113,6 +116,18 @@ missing_packages() {
   elif ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     echo python3.11-venv
   fi
+  if [ $slurm = 1 ]; then missing_slurm; fi
+}
+
+# Daemons lie where users seldom look for programs. PMIx is a library, for `srun --mpi=pmix`.
+missing_slurm() {
+  local PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+  if ! command -v slurmctld >/dev/null; then echo slurmctld; fi
+  if ! command -v slurmd >/dev/null; then echo slurmd; fi
+  if ! command -v srun >/dev/null; then echo slurm-client; fi
+  if ! command -v munged >/dev/null; then echo munge; fi
+  if ! command -v ip >/dev/null; then echo iproute2; fi
+  if [ $wants_mpi = 1 ] && ! ldconfig -p | grep 'libpmix\.so\.2' >/dev/null; then echo libpmix2; fi
 }
 
 may_install() {
@@ -120,19 +135,35 @@ may_install() {
 }
 
 install_packages() {
-  local package as=()
+  local package
   [ "$(id -u)" = 0 ] || as=(sudo -n)
   run_logged "Refreshing the list of system packages" "${as[@]}" apt-get -o DPkg::Lock::Timeout=300 update
   for package in "$@"; do
     [ -n "$(apt-cache madison "$package" 2>/dev/null)" ] || lacking_package "$package"
   done
+  keep_daemons_off
   run_logged "Installing system packages: $*" "${as[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "$@"
+  let_daemons_be
+}
+
+# SLURM's packages would start its daemons for the whole machine; ours are started by `xpshpc cluster up`.
+as=() policy=
+keep_daemons_off() {
+  [ ! -e /usr/sbin/policy-rc.d ] || return 0
+  policy=/usr/sbin/policy-rc.d
+  "${as[@]}" install -m 755 /dev/stdin "$policy" <<<$'#!/bin/sh\nexit 101'
+}
+
+let_daemons_be() {
+  [ -z "$policy" ] || "${as[@]}" rm -f "$policy"
+  policy=
 }
 
 lacking_package() {
   case $1 in
     python3.11*) lacking_python ;;
+    slurm* | munge) fail "this system has no package $1" "cluster/setup.sh --without-slurm" ;;
     *) fail "this system has no package $1" "install what it stands for by hand, then: cluster/setup.sh --no-apt" ;;
   esac
 }
@@ -149,6 +180,7 @@ lacking_python() {
 job=
 stop_job() {
   [ -z "$job" ] || kill -TERM -- "-$job" 2>/dev/null || true
+  let_daemons_be
   rm -rf "${scratch:-}"
 }
 
@@ -246,6 +278,9 @@ if [[ $packages = *openmpi* ]] && ! may_install; then
   mpi=0
 fi
 readonly mpi
+if [ $slurm = 1 ] && [ -n "$(missing_slurm)" ] && ! may_install; then
+  say "No SLURM here: \`xpshpc cluster up\` is not available, everything else is."
+fi
 
 if [ $dry_run = 1 ]; then
   [ -z "$packages" ] || ! may_install || say "Would install system packages: $packages"

@@ -1,6 +1,6 @@
 """Processes that die with the one that started them, even when that one is killed without a chance to clean up.
 
-`python -m xpshpc.cluster.tether PARENT COMMAND…` becomes the command, tethered to the process id PARENT.
+`python -m xpshpc.cluster.tether [--signal=TERM] PARENT COMMAND…` becomes the command, tethered to the process PARENT.
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent(parent: int | None = None) -> None:
-    """Asks Linux to kill this process as soon as its parent is gone, and leaves at once if it is gone already.
+def die_with_parent(parent: int | None = None, word: signal.Signals = signal.SIGKILL) -> None:
+    """Asks Linux to send this process a signal as soon as its parent is gone, and leaves at once if it is gone already.
 
     `parent` is the process id that should be the parent; without it, only an orphan is recognised.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+    if libc.prctl(_PR_SET_PDEATHSIG, word, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     if os.getppid() != parent if parent is not None else os.getppid() == 1:
         os._exit(128 + signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    die_with_parent(int(sys.argv[1]))
-    os.execvp(sys.argv[2], sys.argv[2:])
+    parent, *command = sys.argv[1:]
+    word = signal.SIGKILL
+    if parent.startswith("--signal="):
+        word, (parent, *command) = signal.Signals[f"SIG{parent.removeprefix('--signal=')}"], command
+    die_with_parent(int(parent), word)
+    os.execvp(command[0], command)

@@ -1,4 +1,7 @@
-"""A coordinator in a process of its own, so that a test can kill it: python -m tests.coordinator RUN WORKERS JOB."""
+"""A coordinator in a process of its own, so that a test can kill it.
+
+python -m tests.coordinator RUN WORKERS JOB [PROFILE]
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from typing import Any
 import psutil
 
 from tests.sources import numbers_job
+from xpshpc.cluster.profile import read_profile
 from xpshpc.errors import XpshpcError
 from xpshpc.generate.generate import generate
 from xpshpc.run_directory import RunDirectory
@@ -38,11 +42,11 @@ class Coordinator:
 
 
 @contextmanager
-def start_coordinator(run: Path, workers: int = 2, **job: Any) -> Iterator[Coordinator]:
+def start_coordinator(run: Path, workers: int = 2, *, profile: Path | None = None, **job: Any) -> Iterator[Coordinator]:
     """Starts `generate` on a job of the test science; whatever is left of it at the end is killed."""
     mark = uuid.uuid4().hex
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.coordinator", str(run), str(workers), json.dumps(job)],
+        coordinator_command(run, workers, profile, **job),
         cwd=ROOT,
         env={**os.environ, MARK: mark},
         stdout=subprocess.PIPE,
@@ -55,7 +59,14 @@ def start_coordinator(run: Path, workers: int = 2, **job: Any) -> Iterator[Coord
         process.kill()
         process.communicate()
         for left in marked(mark):
-            left.kill()
+            with suppress(psutil.NoSuchProcess):
+                left.kill()
+
+
+def coordinator_command(run: Path, workers: int, profile: Path | None = None, **job: Any) -> list[str]:
+    """The command that is a coordinator, to be run in ROOT."""
+    command = [sys.executable, "-m", "tests.coordinator", str(run), str(workers), json.dumps(job)]
+    return command if profile is None else [*command, str(profile)]
 
 
 def marked(mark: str) -> list[psutil.Process]:
@@ -80,8 +91,9 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
 
 def main() -> int:
     run, workers, job = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
+    profile = read_profile(sys.argv[4]) if len(sys.argv) > 4 else None
     try:
-        result = generate(numbers_job(**job), RunDirectory(run), workers=workers)
+        result = generate(numbers_job(**job), RunDirectory(run), workers=workers, profile=profile)
     except XpshpcError as error:
         sys.stdout.write(json.dumps(error.as_json()))
         return int(error.exit_code)

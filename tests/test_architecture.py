@@ -132,4 +132,5 @@ def test_every_package_is_installed() -> None:
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
     folders = {path.parent.relative_to(ROOT) for path in modules()}
     found = {str(folder).replace("/", ".") for folder in folders}
-    assert {f"xpshpc.{name}" if name == "cluster" else name for name in found} == listed
+    scripts = {"xpshpc.jobs"}  # a folder of words, without a module
+    assert {f"xpshpc.{name}" if name.split(".")[0] == "cluster" else name for name in found} | scripts == listed

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import time
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -91,6 +92,7 @@ class Train(Section):
     buffer_shards: int = Field(2, gt=0, description="shards whose samples are shuffled together in memory")
     keep_checkpoints: int = Field(2, gt=0)
     ranks: int | None = Field(None, gt=0, description="Horovod ranks; unset: as the profile says")
+    seed: int | None = Field(None, ge=0, lt=2**63, description="first weights and order of samples; unset: the job's")
 
 
 class Evaluate(Section):
@@ -99,6 +101,42 @@ class Evaluate(Section):
     batch: int = Field(512, gt=0)
     frechet: bool = Field(True, description="Fréchet distance between training and held-out samples")
     frechet_samples: int = Field(4096, gt=1, description="training samples that enter the Fréchet distance")
+
+
+class Budget(Section):
+    """When a search ends before all of its trials are done."""
+
+    trials: int | None = Field(None, gt=0, description="most trials in all")
+    until: time | None = Field(None, description="local time, as 07:00: no trial begins that would end after it")
+
+
+class TrialAllowances(Section):
+    """How often a trial may fail for each cause and be tried again. One that diverges is never repeated."""
+
+    killed: int = Field(5, ge=0, description="a signal or the loss of a node ended a rank")
+    crash: int = Field(1, ge=0, description="a rank ended with an error of its own")
+    environment: int = Field(3, ge=0, description="no rank could be started; after so many in a row the search stops")
+
+
+class Search(Section):
+    """Trainings with other settings on the same data, compared by what they reach on the validation shards."""
+
+    parameters: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        min_length=1, description="values to try by dotted key of [train]: every combination is one point of the grid"
+    )
+    repeats: int = Field(1, gt=0, le=1000, description="trainings of each point, each with a training seed of its own")
+    metric: str = Field("loss", description="validation metric by which trials are compared")
+    goal: Literal["smallest", "largest"] | None = Field(None, description="unset: as the metric's name tells")
+    budget: Budget = Budget()
+    allowances: TrialAllowances = TrialAllowances()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _join_bare_keys(cls, data: Any) -> Any:
+        # TOML reads a dotted key without quotation marks as tables.
+        if isinstance(data, dict) and isinstance(data.get("parameters"), dict):
+            data = {**data, "parameters": dict(_dotted(data["parameters"]))}
+        return data
 
 
 class Job(Section):
@@ -110,6 +148,12 @@ class Job(Section):
     split: Split = Split()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
+    search: Search | None = None
+
+    @property
+    def training_seed(self) -> int:
+        """What decides first weights and the order of samples."""
+        return self.seed if self.train.seed is None else self.train.seed
 
 
 @dataclass(frozen=True)
@@ -160,6 +204,15 @@ def set_dotted(tables: dict[str, Any], dotted: str, value: Any) -> None:
         if not isinstance(tables, dict):
             raise UsageError(f"`{parent}` is a value, not a table", where=dotted)
     tables[leaf] = value
+
+
+def _dotted(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The values of nested tables by their dotted keys."""
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{inner}", item) for inner, item in _dotted(value))
+        else:
+            yield key, value
 
 
 def validate_job(tables: Mapping[str, Any], *, where: str, folder: Path) -> JobFile:
@@ -221,10 +274,16 @@ def known_keys(model: type[BaseModel], path: list[str]) -> list[str]:
     """The keys that the table at `path` inside a model may have."""
     for key in path:
         field = model.model_fields.get(key)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        tables = [kind for kind in _kinds(field.annotation if field else None) if issubclass(kind, BaseModel)]
+        if not tables:
             return []
-        model = field.annotation
+        model = tables[0]
     return list(model.model_fields)
+
+
+def _kinds(annotation: Any) -> list[type]:
+    """The classes that an annotation allows: itself, or the members of a union."""
+    return [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -10,13 +10,13 @@ from xpshpc.events import Event, Listener
 
 
 class Follower:
-    """Reads a JSONL file of events as it grows; kinds that are not among `kinds` are passed over."""
+    """Reads a JSONL file of events as it grows, from the byte `start` on; kinds not among `kinds` are passed over."""
 
-    def __init__(self, path: Path, kinds: Iterable[type[Event]], listener: Listener | None) -> None:
+    def __init__(self, path: Path, kinds: Iterable[type[Event]], listener: Listener | None, *, start: int = 0) -> None:
         self._path = path
         self._kinds = {kind.__name__: kind for kind in kinds}
         self._listener = listener
-        self._offset = 0
+        self._offset = start
 
     def pass_on(self) -> None:
         """Tells the listener what was appended since the last call; a line still being written waits for the next."""

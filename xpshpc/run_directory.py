@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ import tomli_w
 
 from xpshpc.config import JobFile, validate_job
 from xpshpc.errors import UsageError
+
+LOCK = "lock"
+"""The file in a folder of a run that the process holds which works there."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,14 @@ class RunDirectory:
         return self.path / "logs"
 
     @property
+    def slurm(self) -> Path:
+        return self.path / "slurm"
+
+    @property
+    def search(self) -> Path:
+        return self.path / "search"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.html"
 
@@ -108,19 +120,25 @@ def sync_directory(path: Path) -> None:
 def alone_in(folder: Path, doing: str) -> Iterator[None]:
     """Locks a folder of a run for the one process that works in it. Raises UsageError if another holds the lock.
 
-    The lock goes with the process, however it ends; ranks are tethered to it and end as well.
+    The lock is one of a file, not of the folder: network file systems lock only what may be written, and keep the lock
+    across hosts. It goes with the process, however it ends; ranks are tethered to it and end as well. The owner's name
+    in the file is for the message only.
     """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    with (folder / LOCK).open("a+") as lock:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            lock.seek(0)
+            owner = lock.readline(200).strip()
+            by = f" ({owner})" if owner else ""
             raise UsageError(
-                f"another process is {doing} this run", where=str(folder), try_=f"xpshpc status {folder.parent}"
+                f"another process is {doing} this run{by}", where=str(folder), try_=f"xpshpc status {folder.parent}"
             ) from None
+        job = os.environ.get("SLURM_JOB_ID")
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}{f', job {job}' if job else ''}\n")
+        lock.flush()
         yield
-    finally:
-        os.close(handle)
 
 
 def save_job(run: RunDirectory, job_file: JobFile) -> None:

@@ -26,7 +26,7 @@ from xpshpc.cluster.doctor import (
 )
 from xpshpc.cluster.filesystem import examine_folder, file_system_type, try_operations
 from xpshpc.cluster.pins import parse_pins, project_pins
-from xpshpc.cluster.profile import Profile
+from xpshpc.cluster.profile import Profile, read_profile
 from xpshpc.errors import ExitCode
 
 HOROVOD = {"version": "0.28.1", "tensorflow": "2.21.0", "gloo": True, "mpi": False, "nccl": False}
@@ -57,6 +57,12 @@ def test_a_quick_examination_of_the_tests_own_machine_finds_nothing_failed(tmp_p
     names = [check.name for check in checks]
     assert len(names) == len(set(names))
     assert json.loads(json.dumps([check.as_json() for check in checks]))[0]["state"] == "ok"
+
+
+def test_a_quick_examination_for_a_slurm_site_starts_no_jobs_and_judges_no_cores_of_this_host(tmp_path: Path) -> None:
+    checks = {check.name: check for check in examine(tmp_path, profile=read_profile("gpu-site"), quick=True)}
+    assert checks["nodes"].state is State.SKIPPED
+    assert "cores and memory" not in checks and "slurm" in checks
 
 
 def test_whatever_is_not_well_has_a_cure(tmp_path: Path) -> None:

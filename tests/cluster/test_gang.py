@@ -141,7 +141,7 @@ def test_a_missing_mpirun_is_an_environment_fault(tmp_path, monkeypatch):
 
 
 def test_the_rendezvous_answers_on_its_own_address_only():
-    with open_rendezvous("127.0.0.1", 2) as port:
+    with open_rendezvous("127.0.0.1") as port:
         listening = [c.laddr for c in psutil.Process().net_connections("tcp") if c.status == psutil.CONN_LISTEN]
         assert [address.ip for address in listening if address.port == port] == ["127.0.0.1"]
     with socket.socket() as probe:
@@ -150,9 +150,9 @@ def test_the_rendezvous_answers_on_its_own_address_only():
 
 def test_a_taken_port_is_an_environment_fault():
     with (
-        open_rendezvous("127.0.0.1", 1) as port,
+        open_rendezvous("127.0.0.1") as port,
         pytest.raises(EnvironmentFault, match="cannot listen"),
-        open_rendezvous("127.0.0.1", 1, port=port),
+        open_rendezvous("127.0.0.1", port=port),
     ):
         pass
 

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from xpshpc.cluster.machine import usable_cores, usable_memory
 from xpshpc.cluster.profile import (
     Profile,
-    built_in_profiles,
     read_profile,
+    recognise_profile,
     resolve_ranks,
     resolve_threads,
     resolve_workers,
 )
+from xpshpc.cluster.profile_file import built_in_profiles, find_profile, known_profiles
+from xpshpc.cluster.site import GenerateSite, Limits, RanksSite, Recognise, Site
 from xpshpc.errors import UsageError
 
 counts = st.integers(1, 10_000)
@@ -42,7 +44,14 @@ def test_a_copy_of_a_built_in_profile_is_the_same_profile(tmp_path: Path) -> Non
 
 def test_the_annotated_profile_speaks_of_every_key() -> None:
     text = (Path(__file__).parents[2] / "cluster" / "profiles" / "local.toml").read_text()
-    assert [key for key in Profile.model_fields if f"{key} = " not in text] == []
+    assert [key for key in Profile.model_fields if f"{key} = " not in text and key != "slurm"] == []
+
+
+def test_the_annotated_site_speaks_of_every_key_of_every_table() -> None:
+    text = (Path(__file__).parents[2] / "cluster" / "profiles" / "gpu-site.toml").read_text()
+    tables = (Profile, Site, GenerateSite, RanksSite, Limits, Recognise)
+    keys = [key for table in tables for key in table.model_fields]
+    assert [key for key in keys if f"{key} = " not in text and f"[{key}]" not in text and f".{key}]" not in text] == []
 
 
 def test_all_faults_of_a_profile_are_named_at_once(tmp_path: Path) -> None:
@@ -78,10 +87,73 @@ def test_an_unknown_name_leads_to_the_nearest_profile() -> None:
         read_profile("locl")
 
 
-def test_a_slurm_profile_says_what_works_instead(tmp_path: Path) -> None:
+def site_profile(folder: Path, name: str, more: str = "") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.toml"
+    path.write_text(f'name = "{name}"\nkind = "slurm"\nworkers = 4\n[slurm]\n{more}\n')
+    return path
+
+
+def test_a_slurm_profile_and_a_slurm_table_belong_together(tmp_path: Path) -> None:
+    for text in ('name = "a"\nkind = "slurm"\nworkers = 2\n', 'name = "a"\n[slurm]\n'):
+        with pytest.raises(UsageError, match="belong together"):
+            read_profile(written(tmp_path, text))
+    with pytest.raises(UsageError, match="not 'cores'"):
+        read_profile(written(tmp_path, 'name = "a"\nkind = "slurm"\n[slurm]\n'))
+    with pytest.raises(UsageError, match="needs kind = 'slurm'"):
+        read_profile(written(tmp_path, 'name = "a"\nlauncher = "srun-gloo"\n'))
+
+
+def test_an_unknown_key_inside_a_table_leads_to_the_nearest_one_there(tmp_path: Path) -> None:
+    path = site_profile(tmp_path, "a", 'partiton = "x"\n[slurm.train]\ngpus = 4\nnods = 2\n[slurm.limits]\nrestart = 1')
     with pytest.raises(UsageError) as caught:
-        read_profile(written(tmp_path, 'name = "site"\nkind = "slurm"\n'))
-    assert "local" in caught.value.what and "srun" in caught.value.try_
+        read_profile(path)
+    assert "slurm.partiton: unknown key (did you mean 'partition'?)" in caught.value.what
+    assert "slurm.train.nods: unknown key (did you mean 'nodes'?)" in caught.value.what
+    assert "slurm.train.gpus: unknown key" in caught.value.what
+    assert "slurm.limits.restart: unknown key (did you mean 'restarts'?)" in caught.value.what
+
+
+def test_a_users_profile_is_found_by_its_name_and_goes_before_a_built_in_one(tmp_path: Path) -> None:
+    environment = {"XPSHPC_PROFILES": str(tmp_path / "team"), "HOME": str(tmp_path)}
+    site_profile(tmp_path / ".config" / "xpshpc" / "profiles", "mine")
+    assert read_profile("mine", environment).workers == 4
+    assert set(known_profiles(environment)) == {"mine", *built_in_profiles()}
+    site_profile(tmp_path / "team", "mine", 'partition = "teams"')
+    assert read_profile("mine", environment).site.partition == "teams"
+    assert find_profile("local", environment).where == "profile local"
+    with pytest.raises(UsageError, match="did you mean 'mine'"):
+        read_profile("mien", environment)
+
+
+def test_a_profile_called_by_name_bears_that_name(tmp_path: Path) -> None:
+    site_profile(tmp_path, "a").rename(tmp_path / "b.toml")
+    with pytest.raises(UsageError, match=r"name = 'a', but the file is called b\.toml"):
+        read_profile("b", {"XPSHPC_PROFILES": str(tmp_path)})
+    assert read_profile(tmp_path / "b.toml").name == "a"
+
+
+def test_auto_is_the_profile_that_recognises_the_place_and_local_where_none_does(tmp_path: Path) -> None:
+    environment = {"XPSHPC_PROFILES": str(tmp_path)}
+    site_profile(tmp_path, "by-host", '[slurm.recognise]\nhost = "login*.north"')
+    site_profile(tmp_path, "by-variable", '[slurm.recognise]\nvariable = "CLUSTER=south"')
+    assert recognise_profile(environment, "laptop") is None
+    assert read_profile("auto", environment, "laptop").name == "local"
+    assert read_profile("auto", environment, "Login3.north").name == "by-host"
+    assert recognise_profile({**environment, "CLUSTER": "south"}, "laptop") == "by-variable"
+    assert recognise_profile({**environment, "CLUSTER": "southern"}, "laptop") is None
+    assert recognise_profile({**environment, "XPSHPC_MINISLURM": "/somewhere"}, "laptop") == "minislurm"
+
+
+def test_two_profiles_that_recognise_one_place_are_both_named(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        site_profile(tmp_path, name, '[slurm.recognise]\nvariable = "CLUSTER"')
+    with pytest.raises(UsageError, match="one and two both recognise"):
+        read_profile("auto", {"XPSHPC_PROFILES": str(tmp_path), "CLUSTER": "x"}, "laptop")
+
+
+def test_no_built_in_profile_takes_a_place_for_its_own_without_a_sign() -> None:
+    assert recognise_profile({}, "login1.example.org") is None
 
 
 @given(st.none() | counts, st.none() | counts, st.none() | counts, counts)

@@ -62,12 +62,13 @@ def test_a_dry_run_tells_every_step_and_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_bare_machine_without_root_gets_the_list_for_its_administrator_and_goes_on(tmp_path: Path) -> None:
     bare = {"PATH": path_with(tmp_path / "bin"), "HOME": str(tmp_path), "XPSHPC_CACHE": str(tmp_path / "cache")}
-    done = call(SETUP, "--dry-run", "--no-apt", "--venv", tmp_path / "venv", environment=bare)
+    options = ("--no-apt", "--without-slurm", "--venv", tmp_path / "venv")
+    done = call(SETUP, "--dry-run", *options, environment=bare)
     assert done.returncode == 0, done.stderr
     packages = "build-essential cmake patch libopenmpi-dev openmpi-bin python3.11 python3.11-venv"
     assert f"Ask the administrator for: apt-get install {packages}\n" in done.stdout
     assert "Gloo only" in done.stdout
-    done = call(SETUP, "--no-apt", "--venv", tmp_path / "venv", environment=bare)
+    done = call(SETUP, *options, environment=bare)
     assert done.returncode == 5
     assert "no Python 3.11 here" in done.stderr and "uv python install 3.11" in done.stderr
     assert not (tmp_path / "venv").exists()
@@ -76,10 +77,22 @@ def test_a_bare_machine_without_root_gets_the_list_for_its_administrator_and_goe
 def test_only_what_is_missing_is_asked_for(tmp_path: Path) -> None:
     some = path_with(tmp_path / "bin", "g++", "make", "patch")
     (tmp_path / "bin" / "python3.11").symlink_to(sys.executable)
-    options = ("--dry-run", "--no-apt", "--without-mpi", "--venv", tmp_path / "venv")
+    options = ("--dry-run", "--no-apt", "--without-mpi", "--without-slurm", "--venv", tmp_path / "venv")
     done = call(SETUP, *options, environment={"PATH": some, "HOME": str(tmp_path)})
     assert "apt-get install cmake\n" in done.stdout
     assert "No MPI here" not in done.stdout
+
+
+def test_slurm_is_asked_for_where_it_is_missing_and_wanted(tmp_path: Path) -> None:
+    bare = {"PATH": path_with(tmp_path / "bin"), "HOME": str(tmp_path), "XPSHPC_CACHE": str(tmp_path / "cache")}
+    options = ("--dry-run", "--no-apt", "--venv", tmp_path / "venv")
+    wanted, unwanted = (
+        call(SETUP, *options, environment=bare),
+        call(SETUP, *options, "--without-slurm", environment=bare),
+    )
+    assert wanted.returncode == unwanted.returncode == 0
+    assert "slurm-client" in wanted.stdout and "No SLURM here" in wanted.stdout
+    assert "slurm-client" not in unwanted.stdout and "No SLURM" not in unwanted.stdout
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xpshpc.config import Allowances
-from xpshpc.generate.policy import STUBBORN, Cause, Decision, Patience, decide
+from xpshpc.generate.policy import STUBBORN, Cause, Decision, Patience, decide, is_convicted
 from xpshpc.generate.shard_task import ShardTask, next_attempt
 from xpshpc.plan.shards import Shard
 from xpshpc.store.record import Attempt
@@ -92,6 +92,14 @@ def test_a_machine_that_kills_at_random_is_not_blamed_on_samples() -> None:
     assert decision is Decision.GIVE_UP
     assert task.quarantined == ()
     assert task.number <= ALLOWANCES.worker_lost + 1 + STUBBORN + 2
+
+
+@pytest.mark.parametrize("cause", [Cause.CRASH, Cause.BAD_OUTPUT])
+@given(others=st.lists(st.sampled_from([Cause.CRASH, Cause.BAD_OUTPUT]), max_size=6))
+def test_a_sample_made_by_itself_has_the_allowance_of_its_cause(cause: Cause, others: list[Cause]) -> None:
+    history = [failure(other, number, 0, 0) for number, other in enumerate(others, 1)]
+    spent = others.count(cause) >= getattr(ALLOWANCES, cause)
+    assert is_convicted(failure(cause, len(others) + 1, 0, 0), history, ALLOWANCES) == spent
 
 
 @given(st.integers(1, 10_000))

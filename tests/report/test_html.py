@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.report.story_of_a_run import tell_run
 from tests.train.stored_run import small_job, store_run
 from xpshpc.config import JobFile
 from xpshpc.evaluate.__main__ import save_findings
@@ -227,6 +228,23 @@ def test_planned_samples_are_stored_in_quarantine_or_still_to_make(tmp_path: Pat
     data = summarise_run(run, job_file).data
     assert (data.planned, data.committed, data.quarantined, data.pending) == (330, 330 - 35 - 42, 35, 42)
     assert len(data.listed_quarantined) == 35
+
+
+def test_what_happened_is_told_where_something_did(tmp_path: Path) -> None:
+    job_file = small_job(tmp_path, samples=320)
+    run = store_run(tmp_path, job_file)
+    assert "What happened" not in read_page(write_report(run, job_file))[1]
+    events = list(tell_run(4, 50, coordinators=2, faults=12))
+    run.events.write_text("".join(json.dumps(event) + "\n" for event in events))
+    history = [
+        {"time": 1e9, "stage": "generate", "job_id": "17", "restart": 0, "what": "started", "host": "node1"},
+        {"time": 1e9 + 60, "stage": "generate", "job_id": "17", "restart": 0, "what": "requeued", "why": EVIL},
+    ]
+    write_atomically(run.slurm / "history.jsonl", "\n".join(map(json.dumps, history)).encode())
+    _, text = read_page(write_report(run, job_file))
+    for words in ("Workers and faults", "Time at work", "Samples/s", "together 12", f"1 min 00 s requeued {EVIL}"):
+        assert words in text
+    assert "<script" not in run.report.read_text()
 
 
 def test_a_damaged_analysis_is_left_out(tmp_path: Path) -> None:

@@ -9,7 +9,14 @@ import pytest
 from rich.console import Console
 
 from xpshpc.events import Event, StageFinished, StageProgressed, StageStarted
-from xpshpc.generate.events import SampleQuarantined, ShardFailed
+from xpshpc.generate.events import (
+    AllocationFailed,
+    NodeExcluded,
+    SampleQuarantined,
+    ShardFailed,
+    WorkerKilled,
+    WorkersRequested,
+)
 from xpshpc.report.progress import TerminalProgress
 from xpshpc.train.history import EpochFinished
 
@@ -105,3 +112,17 @@ def test_nothing_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_events_of_an_unknown_stage_are_passed_over() -> None:
     assert show([StageProgressed("other", 3), StageFinished("other", 1.0)], terminal=True) is not None
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (WorkersRequested(2, ("17", "18")), "2 worker jobs asked for: 17, 18"),
+        (AllocationFailed("17", "node2", "NODE_FAIL"), "worker job 17 failed on node2: NODE_FAIL"),
+        (AllocationFailed("17", "", "cancelled"), "worker job 17 failed: cancelled"),
+        (NodeExcluded("node2", "2 jobs failed there"), "no more workers are sent to node2: 2 jobs failed there"),
+        (WorkerKilled("node1", 7, 3, 30.0), "worker 7 on node1 is killed: no sign of life from shard 3 for 30 s"),
+    ],
+)
+def test_what_befalls_workers_is_told_in_a_line(event: Event, words: str) -> None:
+    assert words in show([event], terminal=False)

@@ -85,9 +85,10 @@ def test_two_trainings_of_one_run_at_a_time_are_refused(tmp_path):
     job_file = small_job(tmp_path)
     run = store_run(tmp_path, job_file)
     run.train.mkdir()
-    other = os.open(run.train, os.O_RDONLY)
+    other = os.open(run.train / "lock", os.O_RDWR | os.O_CREAT)
+    os.write(other, b"process 7 on node3, job 12\n")
     fcntl.flock(other, fcntl.LOCK_EX)
-    with pytest.raises(UsageError, match="another process is training this run"):
+    with pytest.raises(UsageError, match=r"another process is training this run \(process 7 on node3, job 12\)"):
         train(run, job_file, ranks=1)
     os.close(other)
 

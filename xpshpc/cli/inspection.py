@@ -1,35 +1,122 @@
-"""Commands that look: status, verify, fid, doctor."""
+"""Commands that look: status, explain, verify, fid, doctor; and retry, for what they found."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from xpshpc.cli import options, show
+from xpshpc.cli import options, show, show_shards, status_page
 from xpshpc.cli.answer import console, print_json
-from xpshpc.errors import ExitCode
+from xpshpc.errors import ExitCode, UsageError
+
+WATCH_INTERVAL_S = 5.0
 
 
 def add_commands(app: typer.Typer) -> None:
     """Adds this room's commands to the program."""
-    for command in (status, verify, fid, doctor):
+    for command in (status, explain, retry, verify, fid, doctor):
         app.command()(command)
 
 
-def status(run: options.Run, as_json: options.AsJson = False) -> int:
-    """How far a run is: counts, rate, time left, cost, last errors. Reads files only, so it works while others run."""
+def status(
+    run: options.Run,
+    seconds: Annotated[
+        float | None, typer.Argument(min=0.1, metavar="SECONDS", help="With --watch: the time between two looks (5).")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again, until the run is done.")] = False,
+    as_json: options.AsJson = False,
+) -> int:
+    """How far a run is: counts, rate, time left, cost, jobs, last errors. Reads files only, so any login node will do.
+
+    SLURM is asked about a run that was submitted; no answer is shown as such.
+    """
     from xpshpc.report.status import read_status
     from xpshpc.run_directory import open_run
 
+    if as_json and watch:
+        raise UsageError(
+            "--json prints one value, --watch many", where="xpshpc status", try_=f"xpshpc status {run} --json"
+        )
+    if seconds is not None and not watch:
+        raise UsageError(
+            "SECONDS goes with --watch", where="xpshpc status", try_=f"xpshpc status {run} --watch {seconds:g}"
+        )
     found, _ = open_run(run)
+    if watch:
+        status_page.watch_status(console(), lambda: read_status(found), seconds or WATCH_INTERVAL_S)
+        return ExitCode.DONE
     state = read_status(found)
     if as_json:
         print_json(state.as_json())
     else:
-        show.show_status(console(), state)
+        status_page.show_status(console(), state)
+    return ExitCode.DONE
+
+
+def explain(
+    run: options.Run,
+    shard: Annotated[int | None, typer.Argument(metavar="SHARD", help="The number of a shard.")] = None,
+    sample: Annotated[int | None, typer.Option("--sample", help="The shard that holds this sample.")] = None,
+    as_json: options.AsJson = False,
+) -> int:
+    """A shard's whole story: its samples, every attempt with worker, cause and decision, and the commit that stands."""
+    from xpshpc.report.shard_story import find_shard, tell_shard
+    from xpshpc.run_directory import open_run
+
+    found, _ = open_run(run)
+    story = tell_shard(found, find_shard(found, shard, sample))
+    if as_json:
+        print_json({**story.as_json(), **({} if sample is None else {"sample": sample, "fate": story.fate_of(sample)})})
+    else:
+        show_shards.show_story(console(), story, sample)
+    return ExitCode.DONE
+
+
+def retry(
+    run: options.Run,
+    quarantined: Annotated[bool, typer.Option("--quarantined", help="The samples in quarantine.")] = False,
+    cause: Annotated[str | None, typer.Option("--cause", help="Only those left out for this cause.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> int:
+    """Put shards with samples in quarantine back to pending, so that `generate` tries these again. Asks first."""
+    from xpshpc.report.progress import TerminalProgress
+    from xpshpc.run_directory import open_run
+    from xpshpc.store.clean import check_idle
+    from xpshpc.store.retry import release_quarantine, survey_quarantine
+
+    if not quarantined:
+        raise UsageError(
+            "say what is to be tried again", where="xpshpc retry", try_=f"xpshpc retry {run} --quarantined --dry-run"
+        )
+    found, job_file = open_run(run)
+    with TerminalProgress(quiet_in_logs=True) as listen:
+        there = survey_quarantine(found, job_file, cause, on_event=listen)
+    wanted = bool(there.shards) and not dry_run
+    if wanted:
+        check_idle(found)
+        if not yes and (as_json or not sys.stdin.isatty()):
+            raise UsageError(
+                "this takes shards out of the data set and would ask first, but nobody is here to answer",
+                where=str(run),
+                try_=f"xpshpc retry {run} --quarantined --dry-run, then with --yes",
+            )
+    if not as_json:
+        show_shards.show_quarantine(console(), there)
+    if wanted and not yes:
+        wanted = typer.confirm("Put these shards back to pending?")
+    released = release_quarantine(found, there) if wanted else ()
+    if as_json:
+        print_json({**there.as_json(), "released": list(released)})
+    elif wanted:
+        show_shards.show_released(console(), str(run), len(released), found.model.is_file())
+    elif there.shards:
+        console().print("nothing was changed")
     return ExitCode.DONE
 
 
@@ -78,10 +165,13 @@ def fid(
 def doctor(
     runs: options.Runs = options.RUNS,
     on: options.On = "local",
-    quick: Annotated[bool, typer.Option("--quick", help="Without starting ranks.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Without starting ranks or jobs.")] = False,
     as_json: options.AsJson = False,
 ) -> int:
-    """Is this machine able to do it? Checks versions, MPI, Horovod, disk and SLURM, with the cure for each failure."""
+    """Is this machine able to do it? Checks versions, MPI, Horovod, disk and SLURM, with the cure for each failure.
+
+    With --on and the profile of a SLURM site, short jobs look at its nodes as well.
+    """
     from xpshpc.cluster.doctor import examine, exit_code
     from xpshpc.cluster.profile import read_profile
 

@@ -171,6 +171,12 @@ def analyze_job(run: RunDirectory, job_file: JobFile) -> dict[str, Any] | None:
     return answer
 
 
+def is_analysed(run: RunDirectory) -> bool:
+    """Whether the surveys have been read by the network that the run has now."""
+    analysis = run.analyze / "analysis.json"
+    return analysis.is_file() and analysis.stat().st_mtime_ns >= run.model.stat().st_mtime_ns
+
+
 def _simulate_unknown(settings: SpectraSettings, seed: int, path: Path) -> Path:
     from xpshpc.spectra.simulate import simulate_sample
 

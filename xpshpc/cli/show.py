@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from xpshpc.cluster.check import Check
-    from xpshpc.report.status import Status
     from xpshpc.spectra.simulated_spectrum import SimulatedSpectrum
     from xpshpc.store.clean import Remains
 
@@ -170,43 +169,6 @@ def show_remains(console: Console, remains: Remains) -> None:
     if remains.going and remains.kept:
         stays = ", ".join(entry.name for entry in remains.kept)
         console.print(f"stays, because no run puts it there (--all removes it too): {stays}", markup=False)
-
-
-def show_status(console: Console, status: Status) -> None:
-    """State of a run, one fact a line."""
-    owner = f", {status.owner}" if status.owner else ""
-    console.print(f"run       {status.run}: {status.stage}, {'working' if status.working else 'nobody at work'}{owner}")
-    left_out = f", {write_count(status.quarantined)} in quarantine" if status.quarantined else ""
-    console.print(
-        f"data      {write_count(status.committed)} of {write_count(status.planned)} spectra{left_out}, "
-        f"{write_count(status.pending)} to do"
-    )
-    console.print(
-        f"shards    {status.shards_committed} of {status.shards} committed, {status.shards_running} running, "
-        f"{status.shards_pending} to do; {status.failed_attempts} failed attempts"
-    )
-    console.print(f"cost      {status.core_hours:.3f} core-hours, {write_size(status.bytes)}")
-    if status.rate is not None:
-        left = f", {write_duration(status.time_left_s)} left" if status.time_left_s is not None else ""
-        console.print(f"rate      {write_rate(status.rate)} spectra/s{left}")
-    for title, facts in (("training", status.training), ("held out", status.evaluation)):
-        if facts:
-            told = ", ".join(f"{name} {_short(value)}" for name, value in facts.items() if _is_short(value))
-            console.print(f"{title:<9} {told}")
-    for error in status.errors:
-        console.print(f"error     {error}", markup=False)
-
-
-def _is_short(value: Any) -> bool:
-    return isinstance(value, int | float | str)
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return write_count(value)
-    return write_value(value) if isinstance(value, float) else str(value)
 
 
 def show_verified(console: Console, answer: Mapping[str, Any], run: Path) -> None:

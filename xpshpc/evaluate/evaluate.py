@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from xpshpc.config import JobFile
 from xpshpc.errors import UsageError
@@ -17,6 +17,10 @@ from xpshpc.follow import Follower
 from xpshpc.plan.identity import data_hash, hash_json
 from xpshpc.run_directory import RunDirectory, alone_in
 from xpshpc.store.read import Store
+
+if TYPE_CHECKING:
+    from xpshpc.cluster.profile import Launcher
+    from xpshpc.cluster.step import Step
 
 SCHEMA = 1
 """Raised when the same model and samples would give other metrics."""
@@ -95,7 +99,8 @@ def evaluate(
     job_file: JobFile,
     *,
     ranks: int,
-    launcher: Literal["gloo", "mpirun"] = "gloo",
+    launcher: Launcher = "gloo",
+    step: Step | None = None,
     on_event: Listener | None = None,
 ) -> Evaluation:
     """Scores the run's model on its held-out samples, shared by `ranks` processes.
@@ -119,6 +124,7 @@ def evaluate(
             [str(run.path)],
             ranks=ranks,
             launcher=launcher,
+            step=step,
             log_directory=run.logs / "evaluate",
             while_waiting=Follower(events_path(run), _TOLD, on_event).pass_on,
         )

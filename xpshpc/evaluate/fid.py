@@ -7,7 +7,7 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from xpshpc.evaluate.features_file import read_features
 from xpshpc.evaluate.frechet import frechet_distance
 from xpshpc.evaluate.pool import pool, pool_marked
 from xpshpc.run_directory import write_atomically
+
+if TYPE_CHECKING:
+    from xpshpc.cluster.profile import Launcher
+    from xpshpc.cluster.step import Step
 
 SMALLEST_HALF = 2
 
@@ -45,10 +49,19 @@ class Fid:
         return asdict(self)
 
 
-def fid(a: Path, b: Path, *, ranks: int = 1, launcher: Literal["gloo", "mpirun"] = "gloo") -> Fid:
+def fid(
+    a: Path,
+    b: Path,
+    *,
+    ranks: int = 1,
+    launcher: Launcher = "gloo",
+    step: Step | None = None,
+    scratch: Path | None = None,
+) -> Fid:
     """The Fréchet distance between two .npz files with one array `features` each.
 
-    With more than one rank the rows are shared out and their moments merged; the value is the same to rounding. Raises
+    With more than one rank the rows are shared out and their moments merged; the value is the same to rounding. Ranks
+    leave their answer in a temporary folder within `scratch`, which the nodes of a `step` have to share. Raises
     UsageError, before any rank starts, for files that cannot be compared.
     """
     columns_a, columns_b = (read_features(path).shape[1] for path in (a, b))
@@ -62,14 +75,15 @@ def fid(a: Path, b: Path, *, ranks: int = 1, launcher: Literal["gloo", "mpirun"]
         return fid_on_rank(a, b, Solo())
     from xpshpc.cluster.gang import run_gang
 
-    with tempfile.TemporaryDirectory(prefix="xpshpc-fid-") as scratch:
-        answer = Path(scratch) / "fid.json"
+    with tempfile.TemporaryDirectory(prefix="xpshpc-fid-", dir=scratch) as meeting:
+        answer = Path(meeting) / "fid.json"
         run_gang(
             "xpshpc.evaluate.fid",
             [str(a.resolve()), str(b.resolve()), str(answer)],
             ranks=ranks,
             launcher=launcher,
-            log_directory=Path(scratch),
+            step=step,
+            log_directory=Path(meeting),
         )
         return Fid(**json.loads(answer.read_text()))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from distributed import WorkerPlugin, get_worker
 from distributed.scheduler import KilledWorker
 
+from xpshpc.cluster.departure import Departure
 from xpshpc.errors import EnvironmentFault
 from xpshpc.generate.shard_task import ShardTask, Workbench, make_shard
 
@@ -22,14 +23,20 @@ class _WorkbenchPlugin(WorkerPlugin):  # type: ignore[misc]  # Dask's classes ar
     """Gives each worker, also one that takes a dead one's place, the run's workbench."""
 
     name = PLUGIN
+    departure: Departure
 
     def __init__(self, bench: Workbench) -> None:
         self.bench = bench
 
+    def setup(self, worker: Any) -> None:
+        self.departure = Departure()
+        self.departure.attend(worker)
+
 
 def _make_shard_here(task: ShardTask) -> None:
     worker = get_worker()
-    make_shard(worker.plugins[PLUGIN].bench, task, worker=str(worker.name))
+    plugin = worker.plugins[PLUGIN]
+    make_shard(plugin.bench, task, worker=str(worker.name), departure=plugin.departure)
 
 
 @dataclass(frozen=True)
@@ -80,12 +87,13 @@ class Crew:
         status = future.status
         if status == "error":
             error = future.exception()
-        elif status != "finished":
+        elif status not in ("finished", "lost"):
             raise EnvironmentFault(
                 f"the Dask scheduler is gone (shard {task.shard.number} is {status})", try_="the same command again"
             )
         future.release()
-        return Ended(task, error, isinstance(error, KilledWorker))
+        # "lost": the worker died just after it had finished, and its empty answer with it; the record tells the rest.
+        return Ended(task, error, status == "lost" or isinstance(error, KilledWorker))
 
     def withdraw(self, begun: set[tuple[int, int]]) -> None:
         """Takes back the tasks that no worker has begun; `begun` are (shard, attempt) of those that stay."""

@@ -4,7 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xpshpc.cluster.worker_events import AllocationFailed, NodeExcluded, WorkerJoined, WorkerLeft, WorkersRequested
 from xpshpc.events import Event
+
+__all__ = [
+    "AllocationFailed",
+    "DiskFull",
+    "NodeExcluded",
+    "SampleQuarantined",
+    "ShardCommitted",
+    "ShardFailed",
+    "ShardStarted",
+    "StageStopped",
+    "StopRequested",
+    "WorkerJoined",
+    "WorkerKilled",
+    "WorkerLeft",
+    "WorkersRequested",
+    "WorkersStarted",
+]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from xpshpc.cluster.process import kill_process
+from xpshpc.cluster.workforce import Workforce
 from xpshpc.config import Generate
 from xpshpc.errors import Drained, EnvironmentFault, VerificationError
 from xpshpc.events import EventLog, Listener, StageProgressed
@@ -21,7 +22,7 @@ from xpshpc.generate.events import (
     StopRequested,
     WorkerKilled,
 )
-from xpshpc.generate.heartbeat import Watch, attempt_folder, read_beats
+from xpshpc.generate.heartbeat import Beat, Watch, attempt_folder, read_beats
 from xpshpc.generate.policy import Cause, Decision, decide
 from xpshpc.generate.shard_task import AttemptFailed, ShardTask, next_attempt
 from xpshpc.generate.space import Pause, free_bytes
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 STAGE = "generate"
 POLL_S = 0.2
 DRAIN_S = 5.0
+"""Seconds that a shard which has begun may take to end once a stop is asked for, where no profile says otherwise."""
+
 STALLED_S = 120.0
 """Workers take a second to start and to be replaced; if none has begun anything for so long, none will."""
 
@@ -51,6 +54,7 @@ class Supervision:
     stop: StopSignals
     on_event: Listener
     pause: Pause
+    drain_s: float = DRAIN_S
 
     @property
     def session(self) -> str:
@@ -77,13 +81,13 @@ class FanOut:
         manifest: Manifest,
         settings: Generate,
         crew: Crew,
-        window: int,
+        workforce: Workforce,
         supervision: Supervision,
         harvest: Harvest,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run, self._plan, self._pending = run, manifest.plan, manifest.pending()
-        self._settings, self._crew, self._window = settings, crew, window
+        self._settings, self._crew, self._workforce = settings, crew, workforce
         self._hold, self._harvest, self._clock = supervision, harvest, clock
         self._staging = run.staging / supervision.session
         self._again: deque[ShardTask] = deque()
@@ -92,6 +96,8 @@ class FanOut:
         self._moved = clock()
         self._begun: dict[tuple[int, int], float] = {}
         self._silenced: set[tuple[int, int]] = set()
+        self._left = int((~manifest.committed).sum())
+        self._note = ""
 
     def complete(self) -> None:
         """Makes all pending shards, adding them to the harvest.
@@ -99,7 +105,8 @@ class FanOut:
         Raises Drained if asked to stop, and whatever makes going on useless: an error of the source, the disk full for
         too long, shards that fail and no sample is to blame, the lease lost.
         """
-        while self._hand_out() or len(self._crew):
+        while self._left:
+            self._hand_out()
             ended = self._crew.next_ended(POLL_S)
             while ended is not None:
                 self._settle(ended)
@@ -108,15 +115,15 @@ class FanOut:
             if self._hold.stop.requests:
                 self._drain()
 
-    def _hand_out(self) -> bool:
-        """Fills the window; false when nothing is left to hand out."""
-        places = self._hold.pause.places(self._window, self._clock())
+    def _hand_out(self) -> None:
+        """Fills the window, as far as there are shards that nobody has in hand."""
+        window = self._workforce.connected * self._settings.window
+        places = self._hold.pause.places(window, self._clock())
         while len(self._crew) < places:
             task = self._again.popleft() if self._again else self._new_task()
             if task is None:
-                return False
+                return
             self._crew.hand_out(task)
-        return True
 
     def _new_task(self) -> ShardTask | None:
         number = next(self._pending, None)
@@ -142,6 +149,8 @@ class FanOut:
     def _count(self, task: ShardTask, record: CommitRecord) -> None:
         harvest, emit = self._harvest, self._hold.log.emit
         self._moved = self._clock()
+        self._left -= 1
+        self._workforce.wanted = min(self._workforce.wanted, max(1, self._left))
         self._note_begin(task.shard.number, task.number, record.host, record.pid)
         harvest.total, harvest.made = harvest.total.add(record), harvest.made.add(record)
         self._hold.pause.end()
@@ -176,6 +185,8 @@ class FanOut:
         cause, why = Cause.WORKER_LOST, f"the worker died ({beat.step})"
         if (shard, number) in self._silenced:
             cause, why = Cause.SILENT, f"no sign of life for {self._settings.silence_s:g} s ({beat.step})"
+        elif beat.leaving:
+            cause, why = Cause.STOPPED, f"the worker was asked to leave and ended before its shard ({beat.step})"
         elif self._hold.stop.requests:
             cause, why = Cause.STOPPED, f"stopped by {self._hold.stop.by}"
         seconds = self._clock() - self._begun.get((shard, number), self._clock())
@@ -205,7 +216,7 @@ class FanOut:
             raise EnvironmentFault(
                 f"shard {shard} failed {task.number} times, not over a sample; last: {failure.cause}, {failure.why}",
                 where=f"worker {failure.pid} on {failure.host}",
-                try_=f"look into {self._run.logs / 'workers.log'}, then the same command again",
+                try_=f"look into {self._run.logs}, then the same command again",
             )
         if decision is Decision.WAIT:
             delay = self._hold.pause.begin(self._clock(), where=str(self._run.path))
@@ -219,22 +230,42 @@ class FanOut:
             return
         self._looked = now
         self._hold.lease.beat()
+        self._workforce.tend()
+        self._tell_of_waiting()
         beats = list(read_beats(self._staging))
-        if beats or not len(self._crew):
+        if beats or not self._is_staffed():
             self._moved = now
         elif now - self._moved > STALLED_S:
             raise EnvironmentFault(
                 f"no worker has begun a shard for {STALLED_S:g} s",
                 where=str(self._run.path),
-                try_=f"look into {self._run.logs / 'workers.log'}, then xpshpc doctor",
+                try_=f"look into {self._run.logs}, then xpshpc doctor",
             )
         for beat in beats:
             self._note_begin(beat.shard, beat.attempt, beat.host, beat.pid)
         for beat in self._watch.silent(beats, now):
-            if (beat.shard, beat.attempt) not in self._silenced and beat.process.is_local:
+            if (beat.shard, beat.attempt) not in self._silenced and self._end(beat):
                 self._silenced.add((beat.shard, beat.attempt))
-                kill_process(beat.process)
                 self._hold.log.emit(WorkerKilled(beat.host, beat.pid, beat.shard, self._settings.silence_s))
+
+    def _is_staffed(self) -> bool:
+        """Whether something ought to happen: there is work in the workers' hands, or workers ought to be there."""
+        return len(self._crew) > 0 if self._workforce.connected else not self._workforce.waiting
+
+    def _tell_of_waiting(self) -> None:
+        note = "" if self._workforce.connected else self._workforce.waiting
+        if note != self._note:
+            self._note = note
+            self._hold.on_event(
+                StageProgressed(STAGE, self._harvest.total.samples + self._harvest.total.quarantined, note)
+            )
+
+    def _end(self, beat: Beat) -> bool:
+        """Kills a silent worker; false if there is no way to it."""
+        if beat.process.is_local:
+            kill_process(beat.process)
+            return True
+        return self._workforce.end_worker(beat.host, beat.pid, beat.worker)
 
     def _note_begin(self, shard: int, attempt: int, host: str, pid: int) -> None:
         if (shard, attempt) not in self._begun:
@@ -243,8 +274,8 @@ class FanOut:
 
     def _drain(self) -> None:
         """Lets what has begun come to its end for a short while, then raises Drained."""
-        self._hold.log.emit(StopRequested(self._hold.stop.by, DRAIN_S))
-        deadline = self._clock() + DRAIN_S
+        self._hold.log.emit(StopRequested(self._hold.stop.by, self._hold.drain_s))
+        deadline = self._clock() + self._hold.drain_s
         self._crew.withdraw({(beat.shard, beat.attempt) for beat in read_beats(self._staging)})
         while len(self._crew) and self._clock() < deadline and self._hold.stop.requests < 2:
             ended = self._crew.next_ended(POLL_S)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from xpshpc.cluster.profile import Profile
+from xpshpc.cluster.workforce import Workforce
 from xpshpc.config import Generate, JobFile
 from xpshpc.errors import EnvironmentFault, XpshpcError
 from xpshpc.events import Event, EventLog, Listener, StageFinished, StageStarted
+from xpshpc.generate.allocation import generate_in_allocation, is_allocation
 from xpshpc.generate.events import StageStopped, WorkersStarted
-from xpshpc.generate.fanout import STAGE, FanOut, Harvest, Supervision
+from xpshpc.generate.fanout import DRAIN_S, STAGE, FanOut, Harvest, Supervision
 from xpshpc.generate.policy import Patience
+from xpshpc.generate.result import GenerateResult
 from xpshpc.generate.shard_task import NO_ROOM, Workbench
 from xpshpc.generate.space import Pause, bytes_needed, check_space
 from xpshpc.generate.stop import StopSignals
@@ -25,31 +30,10 @@ from xpshpc.store.lease import hold_lease
 from xpshpc.store.manifest import Manifest, read_manifest
 from xpshpc.store.prepare import prepare_store
 
+__all__ = ["GenerateResult", "OpenWorkers", "generate"]
 
-@dataclass(frozen=True)
-class GenerateResult:
-    """The state of a data set after `generate`.
-
-    `planned`, `committed` (they hold data), `quarantined` and `made` (by this call, of either kind) count samples.
-    `spectra_per_s` is that of this call, 0 if it had nothing to do. `core_s` are seconds on one core that went into the
-    whole data set, failed attempts included; `failures` counts this call's failed attempts by cause.
-    """
-
-    run: str
-    planned: int
-    committed: int
-    quarantined: int
-    spectra_per_s: float
-    wall_s: float
-    made: int
-    shards: int
-    bytes: int
-    workers: int
-    core_s: float
-    failures: dict[str, int]
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+OpenWorkers = Callable[[int, Listener], AbstractContextManager[Workforce]]
+"""Brings so many workers, and tells the listener who comes and goes."""
 
 
 def generate(
@@ -57,16 +41,19 @@ def generate(
     run: RunDirectory,
     *,
     workers: int,
+    profile: Profile | None = None,
     on_event: Listener | None = None,
     patience: Patience | None = None,
     scratch: Path | None = None,
+    open_workers: OpenWorkers | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> GenerateResult:
-    """Makes what is missing of a job's data set with so many worker processes of this machine.
+    """Makes what is missing of a job's data set with so many worker processes, on this machine or where `profile` says.
 
     Writes the resolved job into the run. Calling it again goes on where it stopped; with nothing missing it starts no
     worker and makes nothing. The bytes of the store depend on the job alone. `patience` says how long a full disk is
-    waited for, `scratch` where Dask's own files go (by default into the run's staging).
+    waited for, `scratch` where Dask's own files go (by default into the run's staging); `open_workers` brings
+    the workers where they are there already.
 
     Raises UsageError if the run holds another job's data or another coordinator works on it, EnvironmentFault if the
     disk is or stays full or the workers cannot be kept alive, Drained after SIGINT or SIGTERM.
@@ -75,8 +62,12 @@ def generate(
     listener = on_event or _ignore
     try:
         harvest = _find_complete(job_file, run, listener)
+        if harvest is None and open_workers is None and profile is not None and is_allocation(profile):
+            return generate_in_allocation(job_file, run, workers=workers, profile=profile, listener=listener)
         if harvest is None:
-            harvest = _complete(job_file, run, workers, listener, patience or Patience(), scratch)
+            bring = open_workers or partial(_open_workers, profile, run, scratch)
+            drain_s = DRAIN_S if profile is None or profile.slurm is None else profile.slurm.limits.stop_before_s / 2
+            harvest = _complete(job_file, run, workers, listener, patience or Patience(), bring, max(drain_s, DRAIN_S))
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
@@ -124,7 +115,8 @@ def _complete(
     workers: int,
     listener: Listener,
     patience: Patience,
-    scratch: Path | None,
+    bring: OpenWorkers,
+    drain_s: float,
 ) -> Harvest:
     settings, job = job_file.job.generate, job_file.job
     source = job_file.domain.source(settings.source, job_file.settings, settings.options, job.seed)
@@ -140,9 +132,9 @@ def _complete(
         check_space(run, bytes_needed(arrays, pending, harvest.total))
         log.emit(StageStarted(STAGE, plan.samples, plan.samples - pending, "samples"))
         bench = Workbench(run, job_file, arrays, plan.data_hash)
-        supervision = Supervision(lease, log, stop, listener, Pause(patience))
+        supervision = Supervision(lease, log, stop, listener, Pause(patience), drain_s)
         try:
-            _fan_out(run, manifest, settings, bench, supervision, harvest, scratch or run.staging / "dask")
+            _fan_out(run, manifest, settings, bench, supervision, harvest, bring)
         except XpshpcError as error:
             log.emit(StageStopped(STAGE, error.what))
             raise
@@ -158,19 +150,28 @@ def _fan_out(
     bench: Workbench,
     supervision: Supervision,
     harvest: Harvest,
-    scratch: Path,
+    bring: OpenWorkers,
 ) -> None:
-    from xpshpc.cluster.launch import open_local_client
     from xpshpc.generate.crew import Crew
 
     make_private_folder(run.staging)
     make_private_folder(run.staging / supervision.session)
     run.logs.mkdir(exist_ok=True)
-    with open_local_client(harvest.workers, scratch=scratch, log=run.logs / "workers.log") as client:
-        crew = Crew(client, bench)
-        supervision.log.emit(WorkersStarted(harvest.workers))
-        window = harvest.workers * settings.window
-        FanOut(run, manifest, settings, crew, window, supervision, harvest).complete()
+    with bring(harvest.workers, supervision.log.emit) as workforce:
+        crew = Crew(workforce.client, bench)
+        workforce.tend()
+        supervision.log.emit(WorkersStarted(workforce.connected))
+        FanOut(run, manifest, settings, crew, workforce, supervision, harvest).complete()
+
+
+@contextlib.contextmanager
+def _open_workers(
+    profile: Profile | None, run: RunDirectory, scratch: Path | None, workers: int, on_event: Listener
+) -> Iterator[Workforce]:
+    from xpshpc.cluster.launch import open_workforce
+
+    with open_workforce(profile, workers, run, on_event=on_event, scratch=scratch) as workforce:
+        yield workforce
 
 
 def _ignore(_event: Event) -> None:

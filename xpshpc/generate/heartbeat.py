@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xpshpc.cluster.process import ProcessId, this_process
+from xpshpc.cluster.slurm import own_job
 
 BEAT_FILE = "beat.json"
-BEAT_BYTES = 384
+BEAT_BYTES = 512
 
 
 @dataclass(frozen=True)
 class Beat:
     """The last sign of an attempt: `count` grows with each, `step` is what it began to do then.
 
+    `worker` is Dask's name of the worker, `job_id` its SLURM job; `leaving` tells that it was asked to leave.
     `piece` is the first sample of the call of the source that runs, `sample` the only one if it is made by itself.
     """
 
@@ -35,6 +38,9 @@ class Beat:
     step: str = "begun"
     piece: int | None = None
     sample: int | None = None
+    worker: str = ""
+    job_id: str = ""
+    leaving: bool = False
 
     @property
     def process(self) -> ProcessId:
@@ -44,18 +50,27 @@ class Beat:
 class Heart:
     """Writes the beats of one attempt into its folder."""
 
-    def __init__(self, folder: Path, shard: int, attempt: int) -> None:
+    def __init__(self, folder: Path, shard: int, attempt: int, worker: str = "") -> None:
         me = this_process()
-        self._beat = Beat(shard, attempt, me.host, me.pid, me.born)
+        self._beat = Beat(shard, attempt, me.host, me.pid, me.born, worker=worker, job_id=own_job() or "")
+        self._lock = threading.Lock()
         self._file = os.open(folder / BEAT_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._write()
 
     def beat(self, step: str, *, piece: int | None = None, sample: int | None = None) -> None:
-        self._beat = replace(self._beat, count=self._beat.count + 1, step=step, piece=piece, sample=sample)
-        self._write()
+        with self._lock:
+            self._beat = replace(self._beat, count=self._beat.count + 1, step=step, piece=piece, sample=sample)
+            self._write()
+
+    def leave(self) -> None:
+        """Says that the worker was asked to leave: if it dies now, that is no fault. No sign of life, for it comes
+        from another thread than the work."""
+        with self._lock:
+            self._beat = replace(self._beat, leaving=True)
+            self._write()
 
     def _write(self) -> None:
-        os.pwrite(self._file, json.dumps(asdict(self._beat)).encode().ljust(BEAT_BYTES), 0)
+        os.pwrite(self._file, json.dumps(vars(self._beat)).encode().ljust(BEAT_BYTES), 0)
 
     def close(self) -> None:
         os.close(self._file)

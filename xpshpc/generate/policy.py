@@ -44,7 +44,7 @@ def decide(failure: Attempt, history: Sequence[Attempt], allowances: Allowances)
 
     A cause's allowance is the number of failures after which the shard is still made again as a whole. The next one
     isolates the piece of the shard that failed. A worker that dies or falls silent over a single sample convicts it the
-    second time; a crash or bad output needs no trial, for it leaves the worker alive to go on without the sample.
+    second time; a crash or bad output leaves the worker alive, which tries the sample again at once (`is_convicted`).
     """
     cause = Cause(failure.cause)
     if cause is Cause.STOPPED:
@@ -63,6 +63,15 @@ def decide(failure: Attempt, history: Sequence[Attempt], allowances: Allowances)
         return Decision.QUARANTINE
     singles = len({attempt.sample for attempt in isolated})
     return Decision.GIVE_UP if singles > STUBBORN and _convicts_none(isolated) else Decision.ISOLATE
+
+
+def is_convicted(failure: Attempt, history: Sequence[Attempt], allowances: Allowances) -> bool:
+    """Whether a sample that is made by itself, and fails without harm to its worker, is at fault.
+
+    It has the allowance of its cause to itself: a sample that fails now and then comes out, one that always does is
+    left out. `history` holds its own earlier failures.
+    """
+    return sum(attempt.cause == failure.cause for attempt in history) >= getattr(allowances, failure.cause)
 
 
 def _convicts_none(isolated: Sequence[Attempt]) -> bool:

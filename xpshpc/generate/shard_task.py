@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xpshpc.cluster.departure import Departure
+from xpshpc.cluster.slurm import own_job
 from xpshpc.config import JobFile
 from xpshpc.errors import UsageError, XpshpcError
 from xpshpc.generate.heartbeat import Heart, attempt_folder
-from xpshpc.generate.policy import Cause, Decision
+from xpshpc.generate.policy import Cause, Decision, is_convicted
 from xpshpc.generate.validate import BadOutput, validate_piece
 from xpshpc.plan.shards import Shard
 from xpshpc.run_directory import RunDirectory
@@ -106,19 +108,26 @@ class Workbench:
 
 
 def make_shard(
-    bench: Workbench, task: ShardTask, worker: str = "", clock: Callable[[], float] = time.monotonic
+    bench: Workbench,
+    task: ShardTask,
+    worker: str = "",
+    clock: Callable[[], float] = time.monotonic,
+    departure: Departure | None = None,
 ) -> None:
-    """Makes and commits a shard, unless it is committed already.
+    """Makes and commits a shard, unless it is committed already. A worker that is leaving begins none.
 
     Raises AttemptFailed with the cause, and XpshpcError for what no other attempt would cure.
     """
     if read_record(bench.run, task.shard.number) is not None:
         return
+    departure = departure or Departure()
+    if departure.requested:
+        raise AttemptFailed(_attempt(task, Cause.STOPPED, "the worker was asked to leave", 0.0))
     began = clock()
     folder = attempt_folder(bench.run.staging / task.session, task.shard.number, task.number, os.getpid())
     try:
         make_private_folder(folder)
-        with Heart(folder, task.shard.number, task.number) as heart:
+        with Heart(folder, task.shard.number, task.number, worker) as heart, departure.watched(heart.leave):
             rows, quarantined = _make_rows(bench, task, heart)
             if task.first and not rows[VALID.name].any():
                 raise _nothing_good(bench, quarantined)
@@ -152,8 +161,7 @@ def _make_rows(bench: Workbench, task: ShardTask, heart: Heart) -> tuple[dict[st
         indices = np.setdiff1d(indices, known, assume_unique=True)
         if first in task.isolated:
             for index in indices:
-                _begin(bench, heart, piece=first, sample=int(index))
-                quarantined += _make_single(bench, shard, int(index), rows)
+                quarantined += _make_single(bench, heart, shard, first, int(index), rows)
         else:
             _begin(bench, heart, piece=first)
             quarantined += _make_piece(bench, shard, indices, first, rows)
@@ -167,11 +175,20 @@ def _begin(bench: Workbench, heart: Heart, *, piece: int, sample: int | None = N
         bench.source.attend(lambda step: heart.beat(step, piece=piece, sample=sample))
 
 
-def _make_single(bench: Workbench, shard: Shard, index: int, rows: dict[str, NDArray[Any]]) -> list[Quarantined]:
-    try:
-        return _make_piece(bench, shard, np.array([index], dtype=np.int64), index, rows)
-    except PieceFailed as error:
-        return [Quarantined(index, error.cause.value, error.why)]
+def _make_single(
+    bench: Workbench, heart: Heart, shard: Shard, piece: int, index: int, rows: dict[str, NDArray[Any]]
+) -> list[Quarantined]:
+    """A sample made by itself, and again while it may only have failed by chance; what always fails is left out."""
+    history: list[Attempt] = []
+    while True:
+        _begin(bench, heart, piece=piece, sample=index)
+        try:
+            return _make_piece(bench, shard, np.array([index], dtype=np.int64), index, rows)
+        except PieceFailed as error:
+            failure = Attempt(len(history) + 1, error.cause.value, error.why, piece=index, sample=index)
+            if is_convicted(failure, history, bench.job_file.job.generate.allowances):
+                return [Quarantined(index, error.cause.value, error.why)]
+            history.append(failure)
 
 
 def _make_piece(
@@ -245,7 +262,7 @@ def _record(
         host=socket.gethostname(),
         pid=os.getpid(),
         worker=worker,
-        job_id=os.environ.get("SLURM_JOB_ID", ""),
+        job_id=own_job() or "",
         versions=bench.versions,
         seconds=round(seconds, 3),
         finished=round(time.time(), 3),

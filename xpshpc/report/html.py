@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.resources import files
@@ -21,6 +21,8 @@ from xpshpc.plan.shards import split_shards
 from xpshpc.report import embed, facts, tables
 from xpshpc.report.figures import draw_history
 from xpshpc.report.run_summary import RunSummary, summarise_run
+from xpshpc.report.timeline import Timeline
+from xpshpc.report.timeline_figure import describe_lanes, draw_timeline
 from xpshpc.run_directory import RunDirectory, write_atomically
 from xpshpc.store.identity import read_identity
 from xpshpc.store.read import Store
@@ -85,6 +87,7 @@ def compose_page(summary: RunSummary, panels: list[Panel], program: str, written
     """What the template sets, by name."""
     generate_wall_s = next((stage.wall_s for stage in summary.stages if stage.name == "generate"), None)
     history = embed.place_panels([Panel("", "", draw_history(summary.history))], "h") if summary.history else []
+    timeline = embed.place_panels(list(_draw_timeline(summary.timeline)), "t")
     evaluation = summary.evaluation
     frechet = evaluation.metrics.get("frechet") if evaluation else None
     return {
@@ -96,6 +99,11 @@ def compose_page(summary: RunSummary, panels: list[Panel], program: str, written
         "cost": tables.tabulate_cost(summary.stages) if summary.stages else None,
         "data_facts": facts.describe_data(summary.data, generate_wall_s) if summary.data else [],
         "quarantine": tables.tabulate_quarantine(summary.data) if summary.data and summary.data.quarantined else None,
+        "timeline": timeline[0] if timeline else None,
+        "losses": tables.tabulate_losses(summary.timeline.losses)
+        if summary.timeline and summary.timeline.losses
+        else None,
+        "incarnations": tables.tabulate_incarnations(summary.incarnations) if summary.incarnations else None,
         "panels": embed.place_panels(panels, "p"),
         "history": history[0] if history else None,
         "training_facts": facts.describe_training(summary) if summary.history else [],
@@ -111,3 +119,8 @@ def compose_page(summary: RunSummary, panels: list[Panel], program: str, written
             for analysis in summary.analyses
         ],
     }
+
+
+def _draw_timeline(timeline: Timeline | None) -> Iterator[Panel]:
+    if timeline is not None:
+        yield Panel("Workers and faults", describe_lanes(timeline), draw_timeline(timeline))

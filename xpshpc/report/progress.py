@@ -13,7 +13,16 @@ from rich.table import Column
 from rich.text import Text
 
 from xpshpc.events import Event, StageFinished, StageProgressed, StageStarted
-from xpshpc.generate.events import DiskFull, SampleQuarantined, ShardFailed, StageStopped
+from xpshpc.generate.events import (
+    AllocationFailed,
+    DiskFull,
+    NodeExcluded,
+    SampleQuarantined,
+    ShardFailed,
+    StageStopped,
+    WorkerKilled,
+    WorkersRequested,
+)
 from xpshpc.report.curves import draw_loss
 from xpshpc.report.labels import split_unit, write_score
 from xpshpc.report.pace import Pace
@@ -182,6 +191,16 @@ def describe_event(event: Event) -> str | None:
         return f"sample {event.sample} is put in quarantine ({event.cause.replace('_', ' ')}): {event.why}"
     if isinstance(event, DiskFull):
         return f"the disk is full ({write_size(event.free_bytes)} free): waiting {write_duration(event.delay_s)}"
+    if isinstance(event, WorkersRequested):
+        return f"{write_count(event.jobs)} worker jobs asked for: {', '.join(event.job_ids)}"
+    if isinstance(event, AllocationFailed):
+        where = f" on {event.node}" if event.node else ""
+        return f"worker job {event.job_id} failed{where}: {event.why}"
+    if isinstance(event, NodeExcluded):
+        return f"no more workers are sent to {event.node}: {event.why}"
+    if isinstance(event, WorkerKilled):
+        silence = write_duration(event.silence_s)
+        return f"worker {event.pid} on {event.host} is killed: no sign of life from shard {event.shard} for {silence}"
     if isinstance(event, StageStopped):
         return f"{event.stage} stopped: {event.why}"
     return None

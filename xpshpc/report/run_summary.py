@@ -13,6 +13,8 @@ from xpshpc.config import JobFile
 from xpshpc.evaluate.evaluate import Evaluation, read_evaluation
 from xpshpc.events import read_events
 from xpshpc.plan.identity import data_hash
+from xpshpc.report.incarnations import Incarnation, read_incarnations
+from xpshpc.report.timeline import Timeline, gather_timeline
 from xpshpc.run_directory import RunDirectory
 from xpshpc.store.identity import read_identity
 from xpshpc.store.manifest import read_manifest
@@ -87,6 +89,8 @@ class RunSummary:
     evaluation: Evaluation | None
     analyses: tuple[Analysis, ...]
     stages: tuple[Stage, ...]
+    timeline: Timeline | None
+    incarnations: tuple[Incarnation, ...]
 
 
 def summarise_run(run: RunDirectory, job_file: JobFile) -> RunSummary:
@@ -104,6 +108,8 @@ def summarise_run(run: RunDirectory, job_file: JobFile) -> RunSummary:
         evaluation,
         tuple(read_analyses(run)),
         tuple(_account(run, data, training, evaluation)),
+        gather_timeline(event for event in read_events(run.events) if "time" in event),
+        read_incarnations(run.slurm / "history.jsonl"),
     )
 
 

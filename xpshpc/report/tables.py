@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from xpshpc.report.incarnations import Incarnation
 from xpshpc.report.labels import is_share, split_unit, write_label, write_score
 from xpshpc.report.quantities import NARROW_SPACE, write_count, write_duration, write_percent, write_value
 from xpshpc.report.run_summary import DataSummary, RunSummary, Stage
+from xpshpc.report.timeline import Loss
 
+MOST_INCARNATIONS = 200
 _LARGEST = 8
 
 
@@ -44,6 +48,44 @@ def tabulate_quarantine(data: DataSummary) -> Table:
         (write_count(sample.sample, NARROW_SPACE), sample.cause, sample.why) for sample in data.listed_quarantined
     )
     return Table(("Sample", "Cause", "Why"), rows)
+
+
+def tabulate_losses(losses: Sequence[Loss]) -> Table:
+    """What each cause of failure has cost."""
+    rows = [
+        (
+            loss.cause.replace("_", " "),
+            write_count(loss.attempts, NARROW_SPACE),
+            write_count(loss.shards, NARROW_SPACE),
+            write_value(loss.seconds / 3600, 3),
+        )
+        for loss in losses
+    ]
+    attempts, seconds = sum(loss.attempts for loss in losses), sum(loss.seconds for loss in losses)
+    rows.append(("together", write_count(attempts, NARROW_SPACE), "", write_value(seconds / 3600, 3)))
+    return Table(("Cause", "Failed attempts", "Shards", "Core-hours lost"), tuple(rows))
+
+
+def tabulate_incarnations(incarnations: Sequence[Incarnation]) -> Table:
+    """The jobs of the stages, one row each time one began; the last ones if there are very many."""
+    rows = tuple(
+        (
+            told.stage,
+            told.job_id,
+            str(told.restart),
+            told.host,
+            _date(told.began),
+            "–" if told.began is None or told.ended is None else write_duration(told.ended - told.began),
+            told.how or "not told",
+            told.why,
+        )
+        for told in incarnations[-MOST_INCARNATIONS:]
+    )
+    return Table(("Stage", "Job", "Restart", "Host", "Began (UTC)", "Took", "Ended", "Why"), rows)
+
+
+def _date(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def tabulate_scores(summary: RunSummary) -> Table | None:

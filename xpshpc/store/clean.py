@@ -29,10 +29,10 @@ STAGE = "clean"
 LEASE = "lease"
 _OFTEN = 500
 _KNOWN = re.compile(
-    r"job\.toml|data\.zarr|commits|staging|events\.jsonl|train|evaluate|search|analyze|logs|report\.html|lease"
+    r"job\.toml|data\.zarr|commits|staging|events\.jsonl|train|evaluate|search|analyze|slurm|logs|report\.html|lease"
     r"|\.(job\.toml|report\.html)\.\d+\.tmp"
 )
-_LOCKED = ("train", "evaluate")
+_LOCKED = ("train", "evaluate", "search")
 """Stages whose process locks its folder while it works; `generate` holds the lease."""
 
 

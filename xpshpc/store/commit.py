@@ -2,7 +2,8 @@
 
 1. Each file is written into staging (same file system), made durable, read back and compared.
 2. Each file is linked into the store under its final name. A link never replaces anything: equal bytes left by an
-   interrupted or a rival attempt are kept, unequal bytes that no record vouches for are replaced.
+   interrupted or a rival attempt are kept, unequal bytes that no record vouches for are replaced. When all are linked,
+   their directories are made durable, one after the other: the first takes most of the others' changes with it.
 3. The record is linked into `commits/`. The first link wins; whoever comes later has made the same bytes for nothing.
 
 Killed at any point, the shard is either not committed, and made again with the same bytes, or committed and whole.
@@ -77,6 +78,8 @@ def commit_shard(
         if not _link(staging / array.name, array.file(run.data, shard.number), files[array.name].sha256):
             _replace_orphan(run, record, array, staging / array.name)
         checkpoint(f"{LINKED}:{array.name}")
+    for array in arrays:
+        sync_directory(array.file(run.data, shard.number).parent)
     if _publish(run, record, staging):
         checkpoint(RECORDED)
         return Commit(record, first=True)
@@ -111,7 +114,6 @@ def _link(staged: Path, final: Path, sha256: str) -> bool:
     except FileExistsError:
         if hashlib.sha256(final.read_bytes()).hexdigest() != sha256:
             return False
-    sync_directory(final.parent)
     return True
 
 
@@ -125,7 +127,6 @@ def _replace_orphan(run: RunDirectory, ours: CommitRecord, array: StoredArray, s
     second_name = staged.with_name(f"{staged.name}.replacement")
     os.link(staged, second_name)
     second_name.replace(final)
-    sync_directory(final.parent)
 
 
 def _publish(run: RunDirectory, record: CommitRecord, staging: Path) -> bool:

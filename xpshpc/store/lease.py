@@ -2,8 +2,9 @@
 
 Taking over means linking the next number, which exactly one contender can do; no lease is removed to make room for
 another, so there is no moment at which two can believe they hold it. On its own host a dead owner is known by its
-process, on another host by its silence, read off the file system's own clock. The commit protocol does not depend on
-the lease: a run with two coordinators would waste work and lose nothing.
+process, elsewhere by its SLURM job, and where neither tells by its silence: read off the file system's own clock first,
+then watched for a while, for a clock may have been stepped. The commit protocol does not depend on the lease: a run
+with two coordinators would waste work and lose nothing.
 """
 
 from __future__ import annotations
@@ -17,33 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from xpshpc.cluster.process import ProcessId, is_alive, this_process
 from xpshpc.errors import EnvironmentFault, UsageError
 from xpshpc.run_directory import RunDirectory, write_atomically
-
-EXPIRES_S = 300.0
-BEAT_S = 10.0
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Who coordinates a run, since when (seconds since the epoch), and whether it has given the run back."""
-
-    host: str
-    pid: int
-    born: int
-    since: float
-    job_id: str = ""
-    released: bool = False
-
-    @property
-    def process(self) -> ProcessId:
-        return ProcessId(self.host, self.pid, self.born)
-
-    def __str__(self) -> str:
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
-        job = f", job {self.job_id}" if self.job_id else ""
-        return f"process {self.pid} on {self.host}{job}, since {since}"
+from xpshpc.store.beats import BEAT_S, EXPIRES_S, beats, stamp_of
+from xpshpc.store.owner import JobIsOver, Life, Owner, life_of, slurm_says_over, this_owner
 
 
 @dataclass
@@ -62,13 +40,19 @@ class Lease:
         if now - self._beaten < BEAT_S:
             return
         self._beaten = now
+        try:
+            os.utime(_file(self.folder, self.generation))
+        except FileNotFoundError:
+            raise self._taken_over() from None
         if _highest(self.folder) != self.generation:
-            raise EnvironmentFault(
-                "another coordinator has taken this run over; this one was silent for too long",
-                where=str(self.folder.parent),
-                try_=f"xpshpc status {self.folder.parent}",
-            )
-        os.utime(_file(self.folder, self.generation))
+            raise self._taken_over()
+
+    def _taken_over(self) -> EnvironmentFault:
+        return EnvironmentFault(
+            "another coordinator has taken this run over; this one was silent for too long",
+            where=str(self.folder.parent),
+            try_=f"xpshpc status {self.folder.parent}",
+        )
 
     def release(self) -> None:
         """Gives the run back. A full disk keeps the file as it is: the owner's death says the same."""
@@ -79,21 +63,35 @@ class Lease:
 @contextlib.contextmanager
 def hold_lease(run: RunDirectory, clock: Callable[[], float] = time.time) -> Iterator[Lease]:
     """Owns a run for the time of a block. Raises UsageError naming the owner if another process coordinates it."""
-    lease = take_lease(run, _self(clock))
+    lease = take_lease(run, this_owner(clock()))
     try:
         yield lease
     finally:
         lease.release()
 
 
-def take_lease(run: RunDirectory, owner: Owner) -> Lease:
-    """Takes a run that nobody owns, or whose owner is dead or silent. Raises UsageError as `hold_lease`."""
+def take_lease(
+    run: RunDirectory,
+    owner: Owner,
+    *,
+    job_is_over: JobIsOver = slurm_says_over,
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Lease:
+    """Takes a run that nobody owns, or whose owner is dead or silent. Raises UsageError as `hold_lease`.
+
+    An owner elsewhere that seems silent is watched for `WATCH_S` more before it counts as dead.
+    """
     folder = run.path / "lease"
     folder.mkdir(parents=True, exist_ok=True)
     while True:
         generation = _highest(folder)
         other = _read(folder, generation)
-        if other is not None and _holds(folder, generation, other):
+        holds = False
+        if other is not None:
+            life = life_of(other, owner, job_is_over)
+            holds = life is Life.LIVES or (life is Life.UNKNOWN and beats(_file(folder, generation), monotonic, sleep))
+        if holds:
             raise UsageError(
                 f"this run is being worked on by {other}",
                 where=str(run.path),
@@ -109,36 +107,20 @@ def take_lease(run: RunDirectory, owner: Owner) -> Lease:
         _file(folder, generation + 1).unlink(missing_ok=True)
 
 
-def read_owner(run: RunDirectory) -> tuple[Owner, bool] | None:
-    """The last owner of a run, and whether it still holds it; None if no one ever did. Changes nothing."""
+def read_owner(run: RunDirectory, job_is_over: JobIsOver = lambda _: None) -> tuple[Owner, bool] | None:
+    """The last owner of a run, and whether it still holds it; None if no one ever did. Changes nothing.
+
+    SLURM is asked only if `job_is_over` does so; by the clock, a beat from the far future is as stale as an old one.
+    """
     folder = run.path / "lease"
     generation = _highest(folder)
     owner = _read(folder, generation)
-    if owner is None:
+    stamp = stamp_of(_file(folder, generation))
+    if owner is None or stamp is None:
         return None
-    age = time.time() - _file(folder, generation).stat().st_mtime
-    alive = is_alive(owner.process) if owner.process.is_local else age < EXPIRES_S
-    return owner, alive and not owner.released
-
-
-def _self(clock: Callable[[], float]) -> Owner:
-    process = this_process()
-    return Owner(process.host, process.pid, process.born, clock(), os.environ.get("SLURM_JOB_ID", ""))
-
-
-def _holds(folder: Path, generation: int, owner: Owner) -> bool:
-    if owner.released:
-        return False
-    if owner.process.is_local:
-        return is_alive(owner.process)
-    probe = folder / f".{os.getpid()}.clock"
-    probe.touch()
-    try:
-        return probe.stat().st_mtime - _file(folder, generation).stat().st_mtime < EXPIRES_S
-    except FileNotFoundError:
-        return True  # someone took over just now: look again
-    finally:
-        probe.unlink()
+    life = life_of(owner, this_owner(time.time()), job_is_over)
+    fresh = abs(time.time() - stamp / 1e9) < EXPIRES_S
+    return owner, life is Life.LIVES or (life is Life.UNKNOWN and fresh)
 
 
 def _link(folder: Path, generation: int, owner: Owner) -> bool:

@@ -28,7 +28,7 @@ def main(run_path: Path) -> None:
         configure_tensorflow(
             threads=int(os.environ.get("TF_NUM_INTRAOP_THREADS", "0")),
             local_rank=ranks.local_rank,
-            seed=job_file.job.seed,
+            seed=job_file.job.training_seed,
         )
         train_on_rank(run, job_file, ranks, should_stop=lambda: asked_to_stop)
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from xpshpc.config import JobFile
 from xpshpc.errors import UsageError
 from xpshpc.events import Listener, StageFinished, StageProgressed, StageStarted
 from xpshpc.follow import Follower
 from xpshpc.plan.shards import split_shards
-from xpshpc.run_directory import RunDirectory, alone_in, save_job, write_atomically
+from xpshpc.run_directory import LOCK, RunDirectory, alone_in, save_job, write_atomically
 from xpshpc.store.identity import check_owner
 from xpshpc.store.manifest import read_manifest
 from xpshpc.train.batches import check_even_share
 from xpshpc.train.history import EpochFinished
 from xpshpc.train.result import TrainResult, events_path, read_result, settings_hash
+
+if TYPE_CHECKING:
+    from xpshpc.cluster.profile import Launcher
+    from xpshpc.cluster.step import Step
 
 _TOLD = (StageStarted, StageProgressed, StageFinished, EpochFinished)
 
@@ -27,7 +31,8 @@ def train(
     job_file: JobFile,
     *,
     ranks: int,
-    launcher: Literal["gloo", "mpirun"] = "gloo",
+    launcher: Launcher = "gloo",
+    step: Step | None = None,
     threads_per_rank: int = 1,
     restart: bool = False,
     on_event: Listener | None = None,
@@ -46,7 +51,7 @@ def train(
 
     settings = settings_hash(job_file)
     check_even_share(job_file.job.train.global_batch, ranks)
-    _check_stored(run, job_file)
+    check_stored(run, job_file)
     run.train.mkdir(parents=True, exist_ok=True)
     with alone_in(run.train, "training"):
         if restart:
@@ -62,6 +67,7 @@ def train(
             [str(run.path)],
             ranks=ranks,
             launcher=launcher,
+            step=step,
             log_directory=run.logs / "train",
             threads_per_rank=threads_per_rank,
             while_waiting=Follower(events_path(run), _TOLD, on_event).pass_on,
@@ -71,7 +77,8 @@ def train(
     return replace(result, reused=False)
 
 
-def _check_stored(run: RunDirectory, job_file: JobFile) -> None:
+def check_stored(run: RunDirectory, job_file: JobFile) -> None:
+    """Raises UsageError where the run holds another job's data, or shards to train or validate on are missing."""
     identity = check_owner(run, job_file)
     if identity is None:
         raise UsageError("no data set to train on", where=str(run.path), try_="xpshpc generate JOB")
@@ -104,5 +111,5 @@ def _clear(run: RunDirectory) -> None:
     for path in run.train.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        else:
+        elif path.name != LOCK:
             path.unlink()

@@ -39,7 +39,9 @@ def train_on_rank(
     problem = job_file.domain.problem(job_file.settings)
     store = Store(run)
     split = split_shards(len(store.plan), job.split)
-    order = Order(_valid_rows(store, split.training, ranks), job.seed, job.train.global_batch, job.train.buffer_shards)
+    order = Order(
+        _valid_rows(store, split.training, ranks), job.training_seed, job.train.global_batch, job.train.buffer_shards
+    )
     stepper = Stepper(
         _network(problem, job_file, store),
         problem,
@@ -85,7 +87,7 @@ def _valid_rows(store: Store, shards: range, ranks: Communicator) -> dict[int, i
 def _network(problem: Problem, job_file: JobFile, store: Store) -> Any:
     empty = {name: np.zeros((1, *store.specs[name].shape), store.specs[name].dtype) for name in problem.reads}
     shape = problem.features(empty).shape[1:]
-    return problem.network(job_file.job.train.network, job_file.job.train.parameters, shape, job_file.job.seed)
+    return problem.network(job_file.job.train.network, job_file.job.train.parameters, shape, job_file.job.training_seed)
 
 
 def _resume(run: RunDirectory, stepper: Stepper, ranks: GradientCommunicator, settings: str) -> Progress:

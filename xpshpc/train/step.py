@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from xpshpc.cluster.communicator import GradientCommunicator
+from xpshpc.cluster.gpus import own_gpu
 from xpshpc.domain import Problem
 
 
@@ -23,10 +24,10 @@ def configure_tensorflow(*, threads: int, local_rank: int, seed: int) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        own = gpus[local_rank % len(gpus)]
-        tf.config.set_visible_devices(own, "GPU")
-        tf.config.experimental.set_memory_growth(own, True)
+    own = own_gpu(local_rank, len(gpus))
+    if own is not None:
+        tf.config.set_visible_devices(gpus[own], "GPU")
+        tf.config.experimental.set_memory_growth(gpus[own], True)
     keras.utils.set_random_seed(seed % 2**32)
     # Costs nothing that could be measured, and the same ranks repeat the same bits.
     tf.config.experimental.enable_op_determinism()

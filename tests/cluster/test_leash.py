@@ -1,0 +1,125 @@
+"""A rank and its launcher do not outlive each other, and nobody else gets in."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from xpshpc.cluster.leash import Leashes, choose_address
+from xpshpc.errors import EnvironmentFault, UsageError
+
+RANK = """
+import signal, sys, time
+from xpshpc.cluster.leash import Leash
+signal.signal(signal.SIGTERM, lambda *_: (leash.leave(75), sys.exit(75)))
+leash = Leash(int(sys.argv[1]))
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def leashes():
+    held = Leashes("127.0.0.1")
+    yield held
+    held.close()
+
+
+def start_rank(leashes: Leashes, rank: int) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen([sys.executable, "-c", RANK, str(rank)], env=leashes.environment)
+    wait_for(leashes, lambda: rank in leashes.ranks)
+    return process
+
+
+def wait_for(leashes: Leashes, condition) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        leashes.attend()
+        time.sleep(0.01)
+
+
+def test_a_rank_dies_when_its_launcher_lets_go(leashes):
+    process = start_rank(leashes, 0)
+    leashes.close()
+    assert process.wait(10) == -signal.SIGKILL
+
+
+def test_a_killed_rank_is_missed_and_one_that_leaves_says_how(leashes):
+    first, second = start_rank(leashes, 0), start_rank(leashes, 1)
+    first.kill()
+    wait_for(leashes, lambda: leashes.ranks[0].gone)
+    assert leashes.ranks[0].left is None and not leashes.ranks[1].gone
+    leashes.drain()
+    wait_for(leashes, lambda: leashes.ranks[1].gone)
+    assert leashes.ranks[1].left == 75 and second.wait(10) == 75 and first.wait(10) == -signal.SIGKILL
+    assert not leashes.held
+
+
+def test_who_joins_late_still_hears_the_wish_to_stop(leashes):
+    leashes.drain()
+    assert start_rank(leashes, 0).wait(10) == 75
+
+
+def test_after_the_end_nobody_joins(leashes):
+    environment = leashes.environment
+    leashes.kill()
+    process = subprocess.Popen([sys.executable, "-c", RANK, "0"], env=environment, stderr=subprocess.PIPE)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 1 and b"cannot reach its launcher" in said
+
+
+@pytest.mark.parametrize(
+    "word",
+    [b"GET / HTTP/1.0\n", b'{"rank": 0, "host": "x", "token": "guess"}\n', b"[]\n", b"1" * 5000, b'{"left": 0}\n'],
+)
+def test_strangers_are_turned_away(leashes, word):
+    host, port = leashes.environment["XPSHPC_LEASH"].split(":")
+    with socket.create_connection((host, int(port))) as stranger:
+        stranger.sendall(word)
+        stranger.settimeout(0.01)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            leashes.attend()
+            try:
+                assert stranger.recv(1) == b""
+                break
+            except TimeoutError:
+                continue
+            except ConnectionResetError:
+                break
+    assert not leashes.ranks
+
+
+def test_words_may_come_in_pieces(leashes):
+    host, port = leashes.environment["XPSHPC_LEASH"].split(":")
+    token = leashes.environment["XPSHPC_LEASH_TOKEN"]
+    word = json.dumps({"rank": 3, "host": "there", "token": token}).encode() + b'\n{"left": 9}\n'
+    with socket.create_connection((host, int(port))) as rank:
+        for byte in word:
+            rank.sendall(bytes([byte]))
+            leashes.attend()
+        wait_for(leashes, lambda: 3 in leashes.ranks and leashes.ranks[3].left == 9)
+    wait_for(leashes, lambda: leashes.ranks[3].gone)
+
+
+def test_ranks_are_told_an_address_that_they_reach():
+    addresses = {"lo": "127.0.0.1", "ib0": "10.0.0.5"}
+    assert choose_address("ib0", addresses, "127.0.1.1") == "10.0.0.5"
+    assert choose_address("lo", addresses, "10.9.9.9") == "127.0.0.1"
+    assert choose_address(None, addresses, "10.9.9.9") == "10.9.9.9"
+    with pytest.raises(UsageError, match="no network interface 'eth7'") as caught:
+        choose_address("eth7", addresses, "10.9.9.9")
+    assert "ib0, lo" in caught.value.try_
+    with pytest.raises(UsageError, match=r"127\.0\.1\.1, which no other node reaches"):
+        choose_address(None, addresses, "127.0.1.1")
+
+
+def test_an_address_of_another_host_is_an_environment_fault():
+    with pytest.raises(EnvironmentFault, match="cannot listen"):
+        Leashes("192.0.2.1")

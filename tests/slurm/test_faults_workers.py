@@ -1,0 +1,159 @@
+"""What befalls workers in SLURM jobs: others take their shards, jobs are replaced, and no byte changes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benches import make_shards
+from tests.invariants import check_invariants, store_bytes
+from tests.slurm.actors import KEEPER, WORKER, actors, profile_of, worker_jobs
+from tests.sources import numbers_job
+from xpshpc.cluster.minislurm import Cluster
+from xpshpc.events import Event, read_events
+from xpshpc.generate.events import ShardCommitted
+from xpshpc.generate.generate import GenerateResult, generate
+from xpshpc.run_directory import RunDirectory
+
+pytestmark = [pytest.mark.slurm, pytest.mark.faults]
+
+JOB: dict[str, Any] = {"samples": 480, "piece_s": 0.4, "silence_s": 3.0}
+SHARDS = 30
+Strike = Callable[[Cluster], None]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    run = RunDirectory(tmp_path_factory.mktemp("undisturbed") / "run")
+    make_shards(run, numbers_job(480), range(SHARDS))
+    return store_bytes(run)
+
+
+def struck_run(cluster: Cluster, folder: Path, strike: Strike, commits: int = 3) -> tuple[RunDirectory, GenerateResult]:
+    """A data set made by four worker jobs, with a strike that falls after so many commits."""
+    run = RunDirectory(folder / "run")
+    seen = 0
+
+    def watch(event: Event) -> None:
+        nonlocal seen
+        if isinstance(event, ShardCommitted):
+            seen += 1
+            if seen == commits:
+                strike(cluster)
+
+    result = generate(numbers_job(**JOB), run, workers=4, profile=profile_of(cluster), on_event=watch)
+    assert cluster.leftovers() == ()
+    assert not cluster.status().jobs
+    return run, result
+
+
+def kill_worker(cluster: Cluster) -> None:
+    os.kill(actors(cluster)[WORKER][0].pid, signal.SIGKILL)
+
+
+def kill_keeper(cluster: Cluster) -> None:
+    os.kill(actors(cluster)[KEEPER][0].pid, signal.SIGKILL)
+
+
+def stop_worker(cluster: Cluster) -> None:
+    os.kill(actors(cluster)[WORKER][0].pid, signal.SIGSTOP)
+
+
+def cancel_job(cluster: Cluster) -> None:
+    assert cluster.run("scancel", worker_jobs(cluster)[0]).ok
+
+
+def cut_power(cluster: Cluster) -> None:
+    """Of a node that has a worker."""
+    node = next(node for node in cluster.nodes if any(job.nodes == node for job in cluster.status().jobs))
+    cluster.kill_node(node)
+
+
+def restart_controller(cluster: Cluster) -> None:
+    cluster.stop_controller()
+    threading.Timer(3.0, cluster.start_controller).start()
+
+
+def end_time(cluster: Cluster) -> None:
+    """A job's time limit comes close: SLURM sends the signal that the job has asked for."""
+    end = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 15))
+    assert cluster.run("scontrol", "update", f"JobId={worker_jobs(cluster)[0]}", f"EndTime={end}").ok
+
+
+@pytest.mark.parametrize(
+    ("strike", "causes"),
+    [
+        (kill_worker, {"worker_lost"}),
+        (kill_keeper, {"worker_lost"}),
+        (stop_worker, {"silent"}),
+        (cancel_job, {"worker_lost", "stopped"}),
+        (cut_power, {"worker_lost"}),
+        (restart_controller, set()),
+        (end_time, {"stopped"}),
+    ],
+)
+def test_one_strike_costs_no_sample_and_no_byte(
+    slurm_environment: Cluster, tmp_path: Path, undisturbed: dict[str, str], strike: Strike, causes: set[str]
+) -> None:
+    run, result = struck_run(slurm_environment, tmp_path, strike)
+    assert set(result.failures) <= causes
+    assert sum(result.failures.values()) <= 2
+    assert (result.committed, result.quarantined) == (480, 0)
+    check_invariants(run, numbers_job(**JOB), undisturbed)
+
+
+def test_a_lost_job_is_replaced(slurm_environment: Cluster, tmp_path: Path) -> None:
+    """Killed in the middle, it is followed by a worker of another job before the data set is complete."""
+    run, _ = struck_run(slurm_environment, tmp_path, kill_keeper)
+    events = list(read_events(run.events))
+    requested = [event for event in events if event["event"] == "WorkersRequested"]
+    assert [event["jobs"] for event in requested] == [4, 1]
+    joined = [event["job_id"] for event in events if event["event"] == "WorkerJoined"]
+    assert set(joined) == {job for event in requested for job in event["job_ids"]}
+
+
+@pytest.mark.parametrize("failing", [("sbatch",), ("squeue", "scontrol")])
+def test_commands_that_fail_for_a_while_are_asked_again(
+    slurm_environment: Cluster,
+    tmp_path: Path,
+    undisturbed: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    failing: tuple[str, ...],
+) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in failing:
+        write_failing(folder, name, times=3)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    run = RunDirectory(tmp_path / "run")
+    generate(numbers_job(**JOB), run, workers=4, profile=profile_of(slurm_environment))
+    for name in failing:
+        assert (folder / f"{name}.failed").read_text().count("\n") == 3
+    requested = [event["jobs"] for event in read_events(run.events) if event["event"] == "WorkersRequested"]
+    assert requested == [4]
+    check_invariants(run, numbers_job(**JOB), undisturbed)
+
+
+def write_failing(folder: Path, name: str, times: int) -> None:
+    """A command that says what SLURM says when its controller is busy, so many times, and then is the real one."""
+    program, failed = folder / name, folder / f"{name}.failed"
+    program.write_text(
+        f"""#!/bin/sh
+if [ "$(cat {failed} 2>/dev/null | wc -l)" -lt {times} ]; then
+    echo failed >> {failed}
+    echo "{name}: error: Unable to contact slurm controller (connect failure)" >&2
+    exit 1
+fi
+exec {shutil.which(name)} "$@"
+"""
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)

@@ -1,0 +1,270 @@
+"""The data set made by SLURM jobs that come and go: the bytes are those of one machine, and no job is left."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benches import make_shards
+from tests.coordinator import start_coordinator, wait_until
+from tests.invariants import check_complete, store_bytes
+from tests.sources import numbers_job
+from xpshpc.cluster import worker_jobs
+from xpshpc.cluster.certificates import fresh_certificates
+from xpshpc.cluster.minislurm import Cluster
+from xpshpc.cluster.profile import Profile, read_profile
+from xpshpc.errors import EnvironmentFault, UsageError
+from xpshpc.events import Event, read_events
+from xpshpc.generate.events import (
+    AllocationFailed,
+    NodeExcluded,
+    ShardCommitted,
+    WorkerJoined,
+    WorkersRequested,
+)
+from xpshpc.generate.generate import generate
+from xpshpc.run_directory import RunDirectory
+
+pytestmark = pytest.mark.slurm
+
+ROOT = Path(__file__).parents[2]
+JOB: dict[str, Any] = {"samples": 320, "piece_s": 0.1}
+SHARDS = 20
+
+
+@pytest.fixture(autouse=True)
+def nodes_know_the_tests(slurm_environment: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    run = RunDirectory(tmp_path_factory.mktemp("undisturbed") / "run")
+    make_shards(run, numbers_job(**JOB), range(SHARDS))
+    return store_bytes(run)
+
+
+def profile(*, limits: dict[str, Any] | None = None, **site: Any) -> Profile:
+    """The profile of this cluster, with other settings of its site."""
+    tables = read_profile("minislurm").model_dump(exclude_none=True)
+    tables["slurm"]["limits"] |= limits or {}
+    tables["slurm"] |= site
+    return Profile.model_validate(tables)
+
+
+def kinds(events: list[Event], kind: type[Event]) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def check_nothing_runs(cluster: Cluster) -> None:
+    assert cluster.status().jobs == ()
+    wait_until(lambda: cluster.leftovers() == (), timeout_s=20)
+
+
+def test_the_bytes_are_those_of_one_machine(
+    tmp_path: Path, slurm_environment: Cluster, undisturbed: dict[str, str]
+) -> None:
+    run = RunDirectory(tmp_path / "a run with % and spaces")
+    events: list[Event] = []
+    result = generate(numbers_job(**JOB), run, workers=4, profile=profile(), on_event=events.append)
+    check_complete(run, numbers_job(**JOB))
+    assert store_bytes(run) == undisturbed
+    assert (result.committed, result.made, result.failures) == (320, 320, {})
+    assert sum(event.jobs for event in kinds(events, WorkersRequested)) == 4
+    joined = kinds(events, WorkerJoined)
+    assert {event.host for event in joined} <= set(slurm_environment.nodes)
+    assert all(event.worker == event.job_id for event in joined)
+    check_nothing_runs(slurm_environment)
+    again = generate(numbers_job(**JOB), run, workers=4, profile=profile())
+    assert (again.made, again.workers) == (0, 0)
+
+
+def test_several_workers_in_a_job_are_told_apart(tmp_path: Path, slurm_environment: Cluster) -> None:
+    run = RunDirectory(tmp_path / "run")
+    events: list[Event] = []
+    site = {**profile().site.model_dump(exclude_none=True)["generate"], "workers_per_job": 2}
+    generate(numbers_job(**JOB), run, workers=4, profile=profile(generate=site), on_event=events.append)
+    check_complete(run, numbers_job(**JOB))
+    assert sum(event.jobs for event in kinds(events, WorkersRequested)) == 2
+    joined = kinds(events, WorkerJoined)
+    assert len({event.worker for event in joined}) == len(joined)
+    check_nothing_runs(slurm_environment)
+
+
+@pytest.mark.faults
+def test_a_cancelled_worker_job_is_replaced_and_no_shard_is_charged(
+    tmp_path: Path, slurm_environment: Cluster, undisturbed: dict[str, str]
+) -> None:
+    run = RunDirectory(tmp_path / "run")
+    cancelled: list[str] = []
+    events: list[Event] = []
+
+    def cancel_the_first(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, WorkerJoined) and not cancelled:
+            cancelled.append(event.job_id)
+            slurm_environment.run("scancel", event.job_id)
+
+    job = numbers_job(**{**JOB, "piece_s": 0.5})
+    result = generate(job, run, workers=2, profile=profile(), on_event=cancel_the_first)
+    assert store_bytes(run) == undisturbed
+    assert set(result.failures) <= {"stopped"}
+    assert sum(event.jobs for event in kinds(events, WorkersRequested)) == 3
+    assert len({event.job_id for event in kinds(events, WorkerJoined)}) == 3
+    assert kinds(events, AllocationFailed) == []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("victim", ["worker", "nanny"])
+def test_a_killed_worker_and_a_killed_nanny_are_replaced(
+    tmp_path: Path, slurm_environment: Cluster, undisturbed: dict[str, str], victim: str
+) -> None:
+    run = RunDirectory(tmp_path / "run")
+    killed: list[str] = []
+    kill = kill_worker if victim == "worker" else kill_nanny
+
+    def kill_the_first(event: Event) -> None:
+        if isinstance(event, ShardCommitted) and not killed:
+            killed.append(event.host)
+            kill(event)
+
+    job = numbers_job(**{**JOB, "piece_s": 0.3})
+    result = generate(job, run, workers=2, profile=profile(), on_event=kill_the_first)
+    assert killed
+    check_complete(run, job)
+    assert store_bytes(run) == undisturbed
+    assert set(result.failures) <= {"worker_lost"}
+    check_nothing_runs(slurm_environment)
+
+
+def kill_worker(event: ShardCommitted) -> None:
+    find(event)[-1].kill()
+
+
+def kill_nanny(event: ShardCommitted) -> None:
+    find(event)[0].kill()
+
+
+def find(event: ShardCommitted) -> list[Any]:
+    """The processes of that worker's job, the nanny first, seen from outside its node."""
+    import psutil
+
+    for process in psutil.process_iter():
+        try:
+            arguments = process.cmdline()
+            environment = process.environ()
+        except psutil.Error:
+            continue
+        if "xpshpc.cluster.worker_job" in arguments and environment.get("SLURMD_NODENAME") == event.host:
+            workers = [child for child in process.children() if "resource_tracker" not in " ".join(child.cmdline())]
+            return [process, *workers]
+    raise AssertionError("no worker job there")
+
+
+def test_jobs_that_fail_again_and_again_end_the_run_with_the_last_ones_log(
+    tmp_path: Path, slurm_environment: Cluster
+) -> None:
+    events: list[Event] = []
+    broken = profile(environment=("echo the licence has run out >&2; exit 7",), limits={"failed_allocations": 3})
+    with pytest.raises(EnvironmentFault, match="the licence has run out"):
+        generate(numbers_job(**JOB), RunDirectory(tmp_path / "run"), workers=2, profile=broken, on_event=events.append)
+    assert 3 <= len(kinds(events, AllocationFailed)) < 3 + 2  # those of the last wave fail together
+    check_nothing_runs(slurm_environment)
+
+
+def test_a_node_on_which_jobs_fail_is_left_out(
+    tmp_path: Path, slurm_environment: Cluster, undisturbed: dict[str, str]
+) -> None:
+    run = RunDirectory(tmp_path / "run")
+    events: list[Event] = []
+    bad = profile(environment=('[ "$SLURMD_NODENAME" != node1 ] || exit 1',))
+    generate(numbers_job(**JOB), run, workers=2, profile=bad, on_event=events.append)
+    assert [event.node for event in kinds(events, NodeExcluded)] == ["node1"]
+    assert store_bytes(run) == undisturbed
+    hosts = {event["host"] for event in read_events(run.events) if event["event"] == "ShardCommitted"}
+    assert "node1" not in hosts
+
+
+def test_what_slurm_refuses_is_told_in_its_words(tmp_path: Path) -> None:
+    with pytest.raises((UsageError, EnvironmentFault), match=r"[Ii]nvalid partition"):
+        generate(numbers_job(**JOB), RunDirectory(tmp_path / "run"), workers=2, profile=profile(partition="nowhere"))
+
+
+@pytest.mark.faults
+def test_a_killed_coordinators_jobs_end_and_the_next_completes_the_same_bytes(
+    tmp_path: Path, slurm_environment: Cluster, undisturbed: dict[str, str]
+) -> None:
+    run = RunDirectory(tmp_path / "run")
+    with start_coordinator(run.path, 2, profile=Path("minislurm"), **{**JOB, "piece_s": 0.5}) as coordinator:
+        wait_until(lambda: "ShardCommitted" in (run.events.read_text() if run.events.exists() else ""))
+        coordinator.process.kill()
+        coordinator.process.wait()
+        wait_until(lambda: slurm_environment.status().jobs == (), timeout_s=60)
+        check_nothing_runs(slurm_environment)
+    result = generate(numbers_job(**JOB), run, workers=2, profile=profile())
+    assert 0 < result.made < 320
+    assert store_bytes(run) == undisturbed
+    check_complete(run, numbers_job(**JOB))
+
+
+def test_without_the_runs_certificate_nobody_gets_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler beyond the loopback: our own workers come in, a stranger with another certificate does not."""
+    from distributed import Client
+
+    run = RunDirectory(tmp_path / "run")
+    monkeypatch.setattr(worker_jobs, "own_address", outside_address)
+    refused: list[str] = []
+
+    def knock(event: Event) -> None:
+        if isinstance(event, WorkerJoined) and not refused:
+            folder = run.slurm / "tls"
+            assert folder.stat().st_mode & 0o777 == 0o700
+            assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+            address = next(word for word in script_of(run).split() if word.startswith("tls://"))
+            with fresh_certificates(tmp_path / "strange") as strange:
+                for security in (strange.security(), None):
+                    refused.append(knock_at(address, security, Client))
+
+    generate(numbers_job(**JOB), run, workers=2, profile=profile(), on_event=knock)
+    assert refused == ["refused", "refused"]
+    check_complete(run, numbers_job(**JOB))
+    assert not (run.slurm / "tls").exists()
+
+
+def outside_address(_interface: str | None) -> str:
+    """An address of this host that is not the loopback."""
+    import socket
+
+    import psutil
+
+    found = [
+        address.address
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family is socket.AF_INET and not address.address.startswith("127.")
+    ]
+    if not found:
+        pytest.skip("this host has no address but the loopback's")
+    return str(found[0])
+
+
+def script_of(run: RunDirectory) -> str:
+    return (run.slurm / "workers" / "worker.sbatch").read_text()
+
+
+def knock_at(address: str, security: Any, client: Callable[..., Any]) -> str:
+    try:
+        client(address, security=security, timeout=2, set_as_default=False).close()
+    except (OSError, TimeoutError, TypeError, RuntimeError):
+        return "refused"
+    return "let in"
+
+
+def test_worker_jobs_of_two_runs_have_two_names(tmp_path: Path) -> None:
+    names = {worker_jobs.worker_job_name(tmp_path / place / "run") for place in ("a", "b")}
+    assert len(names) == 2
+    assert all(os.sep not in name for name in names)

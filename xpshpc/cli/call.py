@@ -1,0 +1,129 @@
+"""One run, its job and where it runs, as the command line asked for them; and what can be said before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from xpshpc.cli import show
+from xpshpc.cli.answer import console, print_json
+from xpshpc.cli.science import check_surveys
+from xpshpc.cli.target import find_target
+from xpshpc.errors import ExitCode
+
+if TYPE_CHECKING:
+    from xpshpc.cluster.profile import Profile
+    from xpshpc.cluster.step import Step
+    from xpshpc.config import JobFile
+    from xpshpc.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run, its job and where it runs, as a command was asked for them."""
+
+    target: Path
+    run: RunDirectory
+    job_file: JobFile
+    profile: Profile
+    workers: int
+    ranks: int
+    as_json: bool
+
+    @property
+    def threads_per_rank(self) -> int:
+        from xpshpc.cluster.profile import resolve_threads
+
+        return resolve_threads(self.ranks, self.profile)
+
+    def step(self, stage: Literal["train", "evaluate", "search"]) -> Step | None:
+        """How SLURM places the ranks of a stage; None on this machine."""
+        if self.profile.kind == "local":
+            return None
+        from xpshpc.cluster.step import step_of
+
+        return step_of(self.profile, stage, self.ranks)
+
+
+def make_call(
+    target: Path,
+    runs: Path,
+    on: str,
+    settings: list[str] | None,
+    workers: int | None,
+    ranks: int | None,
+    as_json: bool,
+) -> Call:
+    """Reads profile and job; nothing is made on the disk. Raises UsageError for what cannot be taken."""
+    from xpshpc.cluster.profile import read_profile, resolve_ranks, resolve_workers
+
+    profile = read_profile(on)
+    found, job_file = find_target(target, runs, settings)
+    job = job_file.job
+    return Call(
+        target,
+        found,
+        job_file,
+        profile,
+        resolve_workers(workers, job.generate.workers, profile),
+        resolve_ranks(ranks, job.train.ranks, profile),
+        as_json,
+    )
+
+
+def check_stages(call: Call) -> None:
+    """Finds what would stop a later stage, before the first one begins."""
+    from xpshpc.plan.shards import plan_shards, split_shards
+    from xpshpc.train.batches import check_even_share
+
+    job = call.job_file.job
+    split_shards(len(plan_shards(job.generate, "")), job.split)
+    check_even_share(job.train.global_batch, call.ranks)
+    check_surveys(call.job_file)
+
+
+def show_plan(call: Call) -> int:
+    """The answer of --dry-run: what the job means, with nothing made."""
+    from xpshpc.plan.identity import data_hash
+    from xpshpc.plan.shards import plan_shards, split_shards
+    from xpshpc.source import AttendedSource
+
+    job = call.job_file.job
+    plan = plan_shards(job.generate, data_hash(call.job_file))
+    split = split_shards(len(plan), job.split)
+    source = call.job_file.domain.source(job.generate.source, call.job_file.settings, job.generate.options, job.seed)
+    if isinstance(source, AttendedSource):
+        source.check()
+    specs = source.arrays()
+    told = {
+        "run": str(call.run.path),
+        "data_hash": plan.data_hash,
+        "planned": plan.samples,
+        "shards": len(plan),
+        "uncompressed_bytes": plan.samples * sum(_sample_bytes(spec.shape, spec.dtype) for spec in specs),
+        "arrays": {spec.name: {"shape": list(spec.shape), "dtype": spec.dtype, "unit": spec.unit} for spec in specs},
+        "split": {use: len(getattr(split, use)) for use in ("training", "validation", "held_out")},
+        "workers": call.workers,
+        "ranks": call.ranks,
+        "network": job.train.network,
+        "epochs": job.train.epochs,
+        "dry_run": True,
+    }
+    answer_call(call, told, show.show_plan)
+    return ExitCode.DONE
+
+
+def answer_call(call: Call, answer: Mapping[str, Any], present: Callable[[Any, Mapping[str, Any]], None]) -> None:
+    """Prints the answer of a call: as JSON, or as `present` shows it to people."""
+    if call.as_json:
+        print_json(answer)
+    else:
+        present(console(), answer)
+
+
+def _sample_bytes(shape: tuple[int, ...], dtype: str) -> int:
+    import numpy as np
+
+    return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize

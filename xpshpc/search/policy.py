@@ -1,0 +1,103 @@
+"""What follows when a trial fails, and when a search has had enough: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+
+from xpshpc.cluster.gang import RankKilled
+from xpshpc.config import TrialAllowances
+from xpshpc.errors import EnvironmentFault, UsageError, XpshpcError
+
+_FIRST_PAUSE_S = 5.0
+_LONGEST_PAUSE_S = 60.0
+
+
+class Cause(StrEnum):
+    """Why a trial failed: its settings, a death from outside, an error of a rank, the machine, or what was asked."""
+
+    REFUSED = "refused"
+    KILLED = "killed"
+    CRASH = "crash"
+    ENVIRONMENT = "environment"
+    USAGE = "usage"
+
+
+class Decision(StrEnum):
+    """What follows a failure: the trial again, the next trial, or the end of the search for now."""
+
+    AGAIN = "again"
+    GIVE_UP = "give_up"
+    STOP = "stop"
+
+
+class Verdict(StrEnum):
+    """Whether another trial is begun, and if not, why."""
+
+    GO = "go"
+    ENOUGH_TRIALS = "enough_trials"
+    OUT_OF_TIME = "out_of_time"
+
+
+def cause_of(error: XpshpcError, *, told_by_rank: bool) -> Cause:
+    """The cause behind an error of a training. One that diverged is refused: the same settings would again.
+
+    What a rank tells (`told_by_rank`) is about this trial; other usage is about how ranks are started, or where.
+    """
+    if isinstance(error, RankKilled):
+        return Cause.KILLED
+    if isinstance(error, EnvironmentFault):
+        return Cause.ENVIRONMENT
+    if isinstance(error, UsageError):
+        return Cause.REFUSED if told_by_rank else Cause.USAGE
+    return Cause.CRASH
+
+
+def decide(cause: Cause, failures: int, allowances: TrialAllowances) -> Decision:
+    """What follows the `failures`-th failure of this cause: of the trial; for the environment, in a row.
+
+    The environment and what was asked for are no trial's fault, and the next trial would meet the same: no trial is
+    given up for them.
+    """
+    if cause is Cause.REFUSED:
+        return Decision.GIVE_UP
+    if cause is Cause.USAGE:
+        return Decision.STOP
+    if failures <= int(getattr(allowances, cause)):
+        return Decision.AGAIN
+    return Decision.STOP if cause is Cause.ENVIRONMENT else Decision.GIVE_UP
+
+
+def pause_s(cause: Cause, failures: int) -> float:
+    """Seconds to wait before the next attempt: a machine may come back, a dead rank has nothing to wait for."""
+    if cause is not Cause.ENVIRONMENT:
+        return 0.0
+    return min(_FIRST_PAUSE_S * 2.0 ** (failures - 1), _LONGEST_PAUSE_S)
+
+
+def judge_budget(
+    most_trials: int | None, deadline: float | None, *, done: int, seconds: Sequence[float], now: float
+) -> Verdict:
+    """Whether one more trial is begun: `done` are over, those that finished took `seconds` each.
+
+    `deadline` and `now` are in seconds since the epoch. Before any trial has finished, nothing tells how long one
+    takes, and the first is begun.
+    """
+    if most_trials is not None and done >= most_trials:
+        return Verdict.ENOUGH_TRIALS
+    mean = sum(seconds) / len(seconds) if seconds else 0.0
+    if deadline is not None and now + mean > deadline:
+        return Verdict.OUT_OF_TIME
+    return Verdict.GO
+
+
+def next_deadline(until: time | None, asked: float) -> float | None:
+    """The first moment (seconds since the epoch) after `asked` at which local clocks show `until`; None without one."""
+    if until is None:
+        return None
+    asked_at = datetime.fromtimestamp(asked)
+    wanted = datetime.combine(asked_at.date(), until.replace(tzinfo=None))
+    if wanted <= asked_at:
+        wanted = datetime.combine(asked_at.date() + timedelta(days=1), until.replace(tzinfo=None))
+    return wanted.timestamp()
