@@ -40,7 +40,6 @@ JOB = Path(__file__).parent.parent / "jobs" / "million.toml"
 NODES = 4
 BARE_SHARDS = 6
 POLL_S = 1.0
-LARGE = 10_000_000
 
 
 @dataclass
@@ -146,7 +145,11 @@ def _rows(run: RunDirectory, status: Status, memory: Memory, wall_s: float, bare
     first = min(event["time"] - event["seconds"] for event in commits)
     making_s = max(event["time"] for event in commits) - first
     files = [file.stat().st_size for file in run.data.rglob("*") if file.is_file() and file.name != "zarr.json"]
-    spectra = [file.stat().st_size for file in (run.data / "spectrum" / "c").rglob("*") if file.is_file()]
+    spectra = [
+        file.stat().st_size
+        for file in (run.data / "spectrum").rglob("*")
+        if file.is_file() and file.name != "zarr.json"
+    ]
     return [
         Row("spectra a second, from submission to the last commit", status.committed / wall_s, "spectra/s"),
         Row("  from the first shard's beginning", status.committed / making_s, "spectra/s"),

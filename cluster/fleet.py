@@ -59,8 +59,10 @@ class Fleet:
         limits: Limits,
         logs: Path,
         on_event: Listener,
+        tokens: set[str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._tokens = tokens
         self.wanted = workers
         self.client = client
         self._site = profile.site
@@ -133,7 +135,9 @@ class Fleet:
         excluded = (f"--exclude={','.join(self._history.excluded)}",) if self._history.excluded else ()
         for jobs in arrays(decision.submit, self._limits.max_array):
             self._requested += jobs
-            self._desk.ask(Submit(jobs, excluded))
+            request = Submit(jobs, excluded)
+            self._tokens.add(request.token)
+            self._desk.ask(request)
 
     def _take(self, jobs: Sequence[JobState], now: float) -> None:
         listed = {job.job_id: job for job in jobs}

@@ -55,7 +55,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-readonly venv base_python wants_mpi nccl slurm apt dry_run stamp=$venv/.xpshpc-setup
+readonly venv base_python wants_mpi nccl slurm apt dry_run stamp=$venv/.xpshpc-setup without=$venv/.xpshpc-without
 
 is_python_311() {
   "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
@@ -74,8 +74,7 @@ fingerprint() {
   {
     cat "$root/pyproject.toml" "$root/cluster/constraints.txt" "$root/cluster/setup.sh" "$root/cluster/horovod_wheel.sh" \
       "$root"/cluster/patches/*
-    echo "$root $base_python $wants_mpi $nccl $slurm"
-    if [ $slurm = 1 ]; then missing_slurm; fi
+    echo "$root $base_python $wants_mpi $nccl"
     "$venv/bin/python" -c 'import sys; print(sys.version)'
     if [ $wants_mpi = 1 ]; then mpirun --version 2>/dev/null || echo "no MPI"; fi
   } | sha256sum | cut -d ' ' -f 1
@@ -84,10 +83,19 @@ fingerprint() {
 # The stamp tells of the last set-up; packages may have been changed by hand since.
 is_up_to_date() {
   local wrong
+  slurm_is_settled || return 1
   [ -x "$venv/bin/xpshpc" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint 2>/dev/null)" ] || return 1
   wrong=$("$venv/bin/python" -m xpshpc.cluster.pins 2>&1) && return 0
   say "The environment was changed since its set-up: $(paste -s -d , <<<"$wrong" | sed 's/,/, /g')"
   return 1
+}
+
+# The environment is the same with SLURM and without. What the last set-up could not get is not tried for again.
+slurm_is_settled() {
+  local missing
+  [ $slurm = 1 ] || return 0
+  missing=$(missing_slurm)
+  [ -z "$missing" ] || [ $apt = 0 ] || [ "$missing" = "$(cat "$without" 2>/dev/null)" ]
 }
 
 # ---- The system -----------------------------------------------------------------------------------------------------
@@ -116,7 +124,6 @@ missing_packages() {
   elif ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     echo python3.11-venv
   fi
-  if [ $slurm = 1 ]; then missing_slurm; fi
 }
 
 # Daemons lie where users seldom look for programs. PMIx is a library, for `srun --mpi=pmix`.
@@ -135,24 +142,45 @@ may_install() {
 }
 
 install_packages() {
-  local package
+  local package found=()
   [ "$(id -u)" = 0 ] || as=(sudo -n)
   run_logged "Refreshing the list of system packages" "${as[@]}" apt-get -o DPkg::Lock::Timeout=300 update
-  for package in "$@"; do
-    [ -n "$(apt-cache madison "$package" 2>/dev/null)" ] || lacking_package "$package"
+  for package in $packages; do
+    is_offered "$package" || lacking_package "$package"
+  done
+  for package in $slurm_packages; do
+    if is_offered "$package"; then
+      found+=("$package")
+    else
+      say "This system has no package $package: SLURM on this machine (\`xpshpc cluster up\`) has to do without."
+    fi
   done
   keep_daemons_off
-  run_logged "Installing system packages: $*" "${as[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "$@"
+  # shellcheck disable=SC2086 # one word a package
+  [ -z "$packages" ] || apt_install "Installing system packages" $packages
+  [ ${#found[@]} = 0 ] || apt_install "Installing SLURM (where it cannot be: --without-slurm)" "${found[@]}"
   let_daemons_be
 }
 
-# SLURM's packages would start its daemons for the whole machine; ours are started by `xpshpc cluster up`.
+is_offered() {
+  [ -n "$(apt-cache madison "$1" 2>/dev/null)" ]
+}
+
+apt_install() {
+  local title=$1
+  shift
+  run_logged "$title: $*" "${as[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "$@"
+}
+
+# SLURM's packages would start its daemons for the whole machine; ours are started by `xpshpc cluster up`. A policy
+# that a killed set-up left behind is ours too.
 as=() policy=
 keep_daemons_off() {
-  [ ! -e /usr/sbin/policy-rc.d ] || return 0
+  local text=$'#!/bin/sh\n# Of xpshpc, while its set-up installs packages.\nexit 101'
+  [ ! -e /usr/sbin/policy-rc.d ] || [ "$(cat /usr/sbin/policy-rc.d)" = "$text" ] || return 0
   policy=/usr/sbin/policy-rc.d
-  "${as[@]}" install -m 755 /dev/stdin "$policy" <<<$'#!/bin/sh\nexit 101'
+  "${as[@]}" install -m 755 /dev/stdin "$policy" <<<"$text"
 }
 
 let_daemons_be() {
@@ -163,7 +191,6 @@ let_daemons_be() {
 lacking_package() {
   case $1 in
     python3.11*) lacking_python ;;
-    slurm* | munge) fail "this system has no package $1" "cluster/setup.sh --without-slurm" ;;
     *) fail "this system has no package $1" "install what it stands for by hand, then: cluster/setup.sh --no-apt" ;;
   esac
 }
@@ -179,7 +206,7 @@ lacking_python() {
 
 job=
 stop_job() {
-  [ -z "$job" ] || kill -TERM -- "-$job" 2>/dev/null || true
+  if [ -n "$job" ] && kill -TERM -- "-$job" 2>/dev/null; then wait "$job" || true; fi
   let_daemons_be
   rm -rf "${scratch:-}"
 }
@@ -268,22 +295,26 @@ if is_up_to_date; then
   exit
 fi
 
-packages=$(missing_packages | paste -s -d ' ')
-if [ -n "$packages" ] && ! may_install; then
+packages=$(missing_packages | paste -s -d ' ') slurm_packages=
+if [ $slurm = 1 ]; then slurm_packages=$(missing_slurm | paste -s -d ' '); fi
+installs=0
+if [ -n "$packages$slurm_packages" ] && may_install; then installs=1; fi
+if [ -n "$packages" ] && [ $installs = 0 ]; then
   say "Missing system packages. Ask the administrator for: apt-get install $packages"
 fi
 mpi=$wants_mpi
-if [[ $packages = *openmpi* ]] && ! may_install; then
+if [[ $packages = *openmpi* ]] && [ $installs = 0 ]; then
   say "No MPI here: Horovod gets Gloo only, and launcher = \"mpirun\" is not available."
   mpi=0
 fi
-readonly mpi
-if [ $slurm = 1 ] && [ -n "$(missing_slurm)" ] && ! may_install; then
-  say "No SLURM here: \`xpshpc cluster up\` is not available, everything else is."
+if [ -n "$slurm_packages" ] && [ $installs = 0 ]; then
+  say "No SLURM to start here: \`xpshpc cluster up\` is not available, everything else is. It needs:
+  apt-get install --no-install-recommends $slurm_packages"
 fi
+readonly packages slurm_packages installs mpi
 
 if [ $dry_run = 1 ]; then
-  [ -z "$packages" ] || ! may_install || say "Would install system packages: $packages"
+  [ $installs = 0 ] || say "Would install system packages: $(echo $packages $slurm_packages)"
   say "Would make the environment $venv with ${base_python:-$(find_python || echo python3.11)}"
   say "Would install $(grep -c == "$root/cluster/constraints.txt") packages pinned by cluster/constraints.txt"
   say "Would install the patched Horovod with $([ $mpi = 1 ] && echo "Gloo and MPI" || echo Gloo)$([ $nccl = 0 ] || echo " and NCCL"), built once and kept in $cache/wheels"
@@ -303,8 +334,8 @@ if is_up_to_date; then
   exit
 fi
 rm -f "$stamp"
-# shellcheck disable=SC2086 # one word a package
-[ -z "$packages" ] || ! may_install || install_packages $packages
+[ $installs = 0 ] || install_packages
 make_environment
 fingerprint >"$stamp"
+[ $slurm = 0 ] || [ $apt = 0 ] || missing_slurm >"$without"
 say "Done. $venv/bin/xpshpc is ready; details: $log"

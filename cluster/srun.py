@@ -178,7 +178,8 @@ class LeashedGang:
             )
         told = self.leashes.ranks
         if not told and not self._asked:
-            if judge_launch(self._process.returncode, said) is Verdict.REFUSED and "task" not in said:
+            refused = judge_launch(self._process.returncode, said) is Verdict.REFUSED and "task" not in said
+            if refused and self.command == "srun":
                 return SlurmRefused(words, where=self.command, try_="the profile's partition, account, QOS and limits")
             return EnvironmentFault(
                 f"no rank began: {words or 'no word from ' + self.command}",

@@ -15,7 +15,7 @@ def count_steadily() -> None:
     from distributed import batched
     from tornado.ioloop import IOLoop
 
-    IOLoop.time = _monotonic  # type: ignore[method-assign]
+    IOLoop.time = _monotonic  # type: ignore[method-assign, assignment]
     batched.time = time.monotonic
 
 

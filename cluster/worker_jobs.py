@@ -7,7 +7,7 @@ import hashlib
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from xpshpc.cluster.address import is_loopback, own_address
@@ -76,7 +76,8 @@ def open_fleet(profile: Profile, workers: int, run: RunDirectory, on_event: List
             raise EnvironmentFault(
                 f"the scheduler of the workers does not start: {error}", where=host, try_="xpshpc doctor"
             ) from error
-        stack.callback(_leave_none, job_name)
+        tokens: set[str] = set()
+        stack.callback(_leave_none, job_name, tokens)
         stack.callback(cluster.close)
         client = stack.enter_context(Client(cluster, timeout=START_S, set_as_default=False))
         script = WorkerJob(cluster.scheduler_address, ARRAY_NAME, **options).job_script()
@@ -87,7 +88,7 @@ def open_fleet(profile: Profile, workers: int, run: RunDirectory, on_event: List
         limits = _site_limits(profile, slurm)
         desk = JobDesk(Slurm(patience_s=DESK_PATIENCE_S), file, job_name, QUICK_LOOK_S)
         stack.callback(desk.close)
-        yield Fleet(profile, workers, client, desk, limits, logs, on_event)
+        yield Fleet(profile, workers, client, desk, limits, logs, on_event, tokens)
 
 
 def _site_limits(profile: Profile, slurm: Slurm) -> Limits:
@@ -101,11 +102,12 @@ def _site_limits(profile: Profile, slurm: Slurm) -> Limits:
     return site.limits.model_copy(update=narrowed)
 
 
-def _cancel_all(slurm: Slurm, job_name: str, patience_s: float = 0.0) -> None:
-    """Cancels all jobs of this name, and waits for so many seconds until they are gone."""
+def _cancel_all(slurm: Slurm, job_name: str, tokens: Collection[str] | None = None, patience_s: float = 0.0) -> None:
+    """Cancels all jobs of this name (and of these tokens), and waits for so many seconds until they are gone."""
     end = time.monotonic() + patience_s
     while True:
-        active = [job.job_id for job in slurm.jobs(name=job_name) if not job.over]
+        jobs = (job for job in slurm.jobs(name=job_name) if tokens is None or job.comment in tokens)
+        active = [job.job_id for job in jobs if not job.over]
         if active:
             slurm.cancel(active)
         if not active or time.monotonic() >= end:
@@ -113,7 +115,10 @@ def _cancel_all(slurm: Slurm, job_name: str, patience_s: float = 0.0) -> None:
         time.sleep(min(QUICK_LOOK_S, max(patience_s, 0.1)) / 4)
 
 
-def _leave_none(job_name: str) -> None:
-    """The same at the end; where SLURM does not answer, the workers find out by themselves that nobody needs them."""
+def _leave_none(job_name: str, tokens: Collection[str]) -> None:
+    """Cancels our own jobs, not those of a coordinator that took the run over.
+
+    Where SLURM does not answer, the workers find out by themselves that nobody needs them.
+    """
     with contextlib.suppress(SlurmUnreachable):
-        _cancel_all(Slurm(patience_s=DESK_PATIENCE_S), job_name, END_S)
+        _cancel_all(Slurm(patience_s=DESK_PATIENCE_S), job_name, tokens, END_S)

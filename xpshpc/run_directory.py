@@ -14,7 +14,7 @@ from pathlib import Path
 import tomli_w
 
 from xpshpc.config import JobFile, validate_job
-from xpshpc.errors import UsageError
+from xpshpc.errors import EnvironmentFault, UsageError
 
 LOCK = "lock"
 """The file in a folder of a run that the process holds which works there."""
@@ -133,6 +133,10 @@ def alone_in(folder: Path, doing: str) -> Iterator[None]:
             by = f" ({owner})" if owner else ""
             raise UsageError(
                 f"another process is {doing} this run{by}", where=str(folder), try_=f"xpshpc status {folder.parent}"
+            ) from None
+        except OSError as error:
+            raise EnvironmentFault(
+                f"this file system locks no files: {error.strerror}", where=str(folder), try_="keep runs on another one"
             ) from None
         job = os.environ.get("SLURM_JOB_ID")
         lock.truncate(0)

@@ -101,7 +101,7 @@ def _make(cluster: Cluster, folder: Path, shards: int, plans: Iterator[Plan]) ->
     script.write_text(SCRIPT.format(root=shlex.quote(str(ROOT)), command=command, folder=shlex.quote(str(folder))))
     killer = Killer(cluster)
     began = time.time()
-    with _submitted(cluster, script, folder) as job_id:
+    with killer.operator(), _submitted(cluster, script, folder) as job_id:
         _wait_for_commits(cluster, job_id, run, 1)
         _strike(killer, plans, cluster, job_id, run)
         killer.repair_all()

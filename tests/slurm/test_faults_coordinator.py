@@ -14,7 +14,7 @@ import pytest
 from tests.benches import make_shards
 from tests.coordinator import ROOT, coordinator_command, start_coordinator, wait_until
 from tests.invariants import check_invariants, check_plan_is_covered, store_bytes
-from tests.slurm.actors import COORDINATOR, KEEPER, WORKER, actors, profile_of, worker_jobs, write_profile
+from tests.slurm.actors import COORDINATOR, KEEPER, WORKER, actors, profile_of, write_profile
 from tests.sources import numbers_job
 from xpshpc.cluster.minislurm import Cluster
 from xpshpc.generate.generate import generate
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.faults]
 
 JOB: dict[str, Any] = {"samples": 480, "piece_s": 0.4}
 SHARDS = 30
-OVER = "FAILED CANCELLED COMPLETED TIMEOUT".split()
+OVER = ["FAILED", "CANCELLED", "COMPLETED", "TIMEOUT"]
 
 
 @pytest.fixture(scope="module")
@@ -72,21 +72,9 @@ def complete(cluster: Cluster, run: RunDirectory, undisturbed: dict[str, str]) -
     check_invariants(run, numbers_job(**JOB), undisturbed)
 
 
-def test_killed_on_the_login_node_its_jobs_end_with_the_next_coordinator(
+def test_killed_on_the_login_node_its_workers_end_by_themselves(
     slurm_environment: Cluster, tmp_path: Path, undisturbed: dict[str, str]
 ) -> None:
-    run = RunDirectory(tmp_path / "run")
-    profile = write_profile(profile_of(slurm_environment), tmp_path / "profile.toml")
-    with start_coordinator(run.path, 4, profile=profile, **JOB) as coordinator:
-        wait_until(lambda: committed(run) >= 3 or coordinator.process.poll() is not None)
-        left_behind = set(worker_jobs(slurm_environment))
-        assert left_behind
-        coordinator.process.send_signal(signal.SIGKILL)
-        coordinator.process.wait()
-    complete(slurm_environment, run, undisturbed)
-
-
-def test_killed_on_the_login_node_its_workers_end_by_themselves(slurm_environment: Cluster, tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
     profile = write_profile(profile_of(slurm_environment), tmp_path / "profile.toml")
     with start_coordinator(run.path, 4, profile=profile, **JOB) as coordinator:
@@ -94,8 +82,9 @@ def test_killed_on_the_login_node_its_workers_end_by_themselves(slurm_environmen
         before = actors(slurm_environment)
         assert before[WORKER] and before[KEEPER]
         coordinator.process.send_signal(signal.SIGKILL)
+        coordinator.process.wait()
         wait_until(lambda: nothing_runs(slurm_environment), timeout_s=60)
-    check_plan_is_covered(run)
+    complete(slurm_environment, run, undisturbed)
 
 
 @pytest.mark.parametrize("strike", ["scancel", "kill -9", "power cut"])

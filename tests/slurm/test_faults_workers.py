@@ -93,7 +93,6 @@ def end_time(cluster: Cluster) -> None:
     ("strike", "causes"),
     [
         (kill_worker, {"worker_lost"}),
-        (kill_keeper, {"worker_lost"}),
         (stop_worker, {"silent"}),
         (cancel_job, {"worker_lost", "stopped"}),
         (cut_power, {"worker_lost"}),
@@ -111,24 +110,26 @@ def test_one_strike_costs_no_sample_and_no_byte(
     check_invariants(run, numbers_job(**JOB), undisturbed)
 
 
-def test_a_lost_job_is_replaced(slurm_environment: Cluster, tmp_path: Path) -> None:
-    """Killed in the middle, it is followed by a worker of another job before the data set is complete."""
+def test_a_job_whose_nanny_is_killed_is_replaced(
+    slurm_environment: Cluster, tmp_path: Path, undisturbed: dict[str, str]
+) -> None:
+    """A worker of another job joins before the data set is complete, and the worker dies with its nanny."""
     run, _ = struck_run(slurm_environment, tmp_path, kill_keeper)
     events = list(read_events(run.events))
     requested = [event for event in events if event["event"] == "WorkersRequested"]
     assert [event["jobs"] for event in requested] == [4, 1]
     joined = [event["job_id"] for event in events if event["event"] == "WorkerJoined"]
     assert set(joined) == {job for event in requested for job in event["job_ids"]}
+    check_invariants(run, numbers_job(**JOB), undisturbed)
 
 
-@pytest.mark.parametrize("failing", [("sbatch",), ("squeue", "scontrol")])
 def test_commands_that_fail_for_a_while_are_asked_again(
     slurm_environment: Cluster,
     tmp_path: Path,
     undisturbed: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
-    failing: tuple[str, ...],
 ) -> None:
+    failing = ("sbatch", "squeue", "scontrol")
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in failing:

@@ -64,7 +64,8 @@ def ranks(role: int) -> list[psutil.Process]:
             arguments, environment = process.cmdline(), process.environ()
         except psutil.Error:
             continue
-        if "xpshpc.generate.allocation_rank" in arguments and environment.get("SLURM_PROCID") == str(role):
+        ours = environment.get("SLURM_CONF") == os.environ["SLURM_CONF"]
+        if ours and "xpshpc.generate.allocation_rank" in arguments and environment.get("SLURM_PROCID") == str(role):
             found.append(process)
     return found
 

@@ -159,7 +159,8 @@ def find(event: ShardCommitted) -> list[Any]:
             environment = process.environ()
         except psutil.Error:
             continue
-        if "xpshpc.cluster.worker_job" in arguments and environment.get("SLURMD_NODENAME") == event.host:
+        ours = environment.get("SLURM_CONF") == os.environ["SLURM_CONF"]
+        if ours and "xpshpc.cluster.worker_job" in arguments and environment.get("SLURMD_NODENAME") == event.host:
             workers = [child for child in process.children() if "resource_tracker" not in " ".join(child.cmdline())]
             return [process, *workers]
     raise AssertionError("no worker job there")

@@ -139,7 +139,8 @@ def _complete(
             log.emit(StageStopped(STAGE, error.what))
             raise
         finally:
-            clear_staging(run.staging)
+            # Who was taken over leaves what is its successor's alone.
+            clear_staging(run.staging if lease.is_ours else run.staging / supervision.session)
     return harvest
 
 

@@ -71,7 +71,8 @@ def is_convicted(failure: Attempt, history: Sequence[Attempt], allowances: Allow
     It has the allowance of its cause to itself: a sample that fails now and then comes out, one that always does is
     left out. `history` holds its own earlier failures.
     """
-    return sum(attempt.cause == failure.cause for attempt in history) >= getattr(allowances, failure.cause)
+    allowed: int = getattr(allowances, failure.cause)
+    return sum(attempt.cause == failure.cause for attempt in history) >= allowed
 
 
 def _convicts_none(isolated: Sequence[Attempt]) -> bool:

@@ -34,6 +34,11 @@ class Lease:
     monotonic: Callable[[], float] = time.monotonic
     _beaten: float = float("-inf")
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether no other coordinator has taken the run over."""
+        return _highest(self.folder) == self.generation
+
     def beat(self) -> None:
         """Says that the owner lives. Raises EnvironmentFault if another coordinator has taken the run over."""
         now = self.monotonic()
@@ -44,7 +49,7 @@ class Lease:
             os.utime(_file(self.folder, self.generation))
         except FileNotFoundError:
             raise self._taken_over() from None
-        if _highest(self.folder) != self.generation:
+        if not self.is_ours:
             raise self._taken_over()
 
     def _taken_over(self) -> EnvironmentFault:

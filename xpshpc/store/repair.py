@@ -14,6 +14,7 @@ from xpshpc.store.layout import StoredArray, lay_out
 from xpshpc.store.lease import hold_lease
 from xpshpc.store.prepare import staged_store, write_store_metadata
 from xpshpc.store.record import installed_versions, record_file
+from xpshpc.store.tally import forget_sums
 from xpshpc.store.verify import VerifyResult
 
 
@@ -38,6 +39,7 @@ def repair(
     arrays = lay_out(source.arrays(), settings.shard_samples, settings.inner_chunk_samples)
     listeners = () if on_event is None else (on_event,)
     with hold_lease(run), EventLog(run.events, *listeners) as log:
+        forget_sums(run)
         why = {bad.shard: bad.why for bad in reversed(found.bad)}
         for shard in found.bad_shards:
             record_file(run, shard).unlink(missing_ok=True)
@@ -53,6 +55,7 @@ def repair(
         if found.bad_metadata:
             _mend_metadata(run, job_file, source, arrays)
             clear_staging(run.staging)
+        forget_sums(run)  # a reader may have summed up while the records went
     return found.bad_shards
 
 
