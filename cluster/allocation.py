@@ -205,8 +205,12 @@ def _wait_for(file: Path) -> None:
 
 
 def _shut_down(client: Client) -> None:
+    """Ends scheduler and workers with us; where the scheduler is gone already, nobody is waited for."""
     with contextlib.suppress(OSError, TimeoutError, ValueError):
-        client.shutdown()
+        if client.status == "running":
+            client.shutdown()
+        else:
+            client.close(timeout=1)
 
 
 def _no_scheduler(why: str) -> EnvironmentFault:

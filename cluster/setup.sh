@@ -314,7 +314,8 @@ fi
 readonly packages slurm_packages installs mpi
 
 if [ $dry_run = 1 ]; then
-  [ $installs = 0 ] || say "Would install system packages: $(echo $packages $slurm_packages)"
+  [ $installs = 0 ] || [ -z "$packages" ] || say "Would install system packages: $packages"
+  [ $installs = 0 ] || [ -z "$slurm_packages" ] || say "Would install SLURM: $slurm_packages"
   say "Would make the environment $venv with ${base_python:-$(find_python || echo python3.11)}"
   say "Would install $(grep -c == "$root/cluster/constraints.txt") packages pinned by cluster/constraints.txt"
   say "Would install the patched Horovod with $([ $mpi = 1 ] && echo "Gloo and MPI" || echo Gloo)$([ $nccl = 0 ] || echo " and NCCL"), built once and kept in $cache/wheels"

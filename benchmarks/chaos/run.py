@@ -33,8 +33,8 @@ SHARD_SAMPLES = 16
 PIECE_S = 1.0
 SILENCE_S = 6.0
 ENDLESS = 10**6
-END_S = 60.0
-DONE_CODES = {"0", "3"}
+END_S = 120.0
+"""A worker that starts while its coordinator is killed waits a minute for the scheduler before it ends by itself."""
 
 # What a site does with a coordinator that dies on a node that lives; if the node dies, SLURM itself requeues the job.
 SCRIPT = """#!/bin/bash

