@@ -142,7 +142,7 @@ may_install() {
 }
 
 install_packages() {
-  local package found=()
+  local package found=() otherwise=--no-apt
   [ "$(id -u)" = 0 ] || as=(sudo -n)
   run_logged "Refreshing the list of system packages" "${as[@]}" apt-get -o DPkg::Lock::Timeout=300 update
   for package in $packages; do
@@ -156,9 +156,11 @@ install_packages() {
     fi
   done
   keep_daemons_off
+  [ -z "$(dpkg --audit 2>/dev/null)" ] || run_logged "Finishing an interrupted installation of system packages" \
+    "${as[@]}" env DEBIAN_FRONTEND=noninteractive dpkg --configure -a
   # shellcheck disable=SC2086 # one word a package
   [ -z "$packages" ] || apt_install "Installing system packages" $packages
-  [ ${#found[@]} = 0 ] || apt_install "Installing SLURM (where it cannot be: --without-slurm)" "${found[@]}"
+  [ ${#found[@]} = 0 ] || otherwise=--without-slurm apt_install "Installing SLURM" "${found[@]}"
   let_daemons_be
 }
 
@@ -241,7 +243,7 @@ run_logged() {
   [ $status = 0 ] && return
   printf '\n' >&2
   tail -n 25 "$log" >&2
-  fail "this failed: $title" "read $log"
+  fail "this failed: $title" "read $log${otherwise:+, or leave it out: cluster/setup.sh $otherwise}"
 }
 
 # ---- The environment ------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ import pty
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,8 @@ from xpshpc.events import Event, StageFinished, StageProgressed
 from xpshpc.generate.generate import generate
 from xpshpc.run_directory import RunDirectory
 from xpshpc.store.clean import clean_run, survey_run
-from xpshpc.store.lease import hold_lease
+from xpshpc.store.lease import hold_lease, take_lease
+from xpshpc.store.owner import this_owner
 from xpshpc.store.verify import verify
 
 pytestmark = pytest.mark.programs
@@ -138,16 +141,29 @@ def test_a_run_with_a_coordinator_is_refused_by_its_name(tmp_path: Path) -> None
     check_complete(run, numbers_job(samples=200))
 
 
-def test_a_run_that_is_being_trained_is_refused(run: RunDirectory) -> None:
-    code = f"import fcntl, os, sys; fcntl.flock(os.open({str(run.train)!r}, os.O_RDONLY), fcntl.LOCK_EX); print(1)"
-    with subprocess.Popen(
-        [sys.executable, "-uc", f"{code}; sys.stdin.read()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as training:
-        assert training.stdout is not None and training.stdout.readline()
-        with pytest.raises(UsageError, match="stage train"):
+@pytest.mark.parametrize("stage", ["train", "evaluate", "search"])
+def test_a_run_that_a_stage_works_on_is_refused_by_the_owners_name(run: RunDirectory, stage: str) -> None:
+    code = (
+        f"import sys; from pathlib import Path; from xpshpc.run_directory import RunDirectory\n"
+        f"from xpshpc.store.stage import hold_stage\n"
+        f"with hold_stage(RunDirectory(Path({str(run.path)!r})), {stage!r}): print(1); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-uc", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as working:
+        assert working.stdout is not None and working.stdout.readline()
+        with pytest.raises(UsageError, match=rf"another process is \w+.* this run \(process {working.pid} on"):
             clean_run(run.path)
-        training.kill()
+        working.kill()
     assert verify(run, numbers_job(SAMPLES)).ok
+    clean_run(run.path)
+    assert not run.path.exists()
+
+
+def test_a_training_on_another_host_is_refused_where_locks_do_not_reach(run: RunDirectory) -> None:
+    elsewhere = replace(this_owner(time.time()), host="elsewhere", pid_space="elsewhere")
+    lease = take_lease(run, elsewhere, stage="train")
+    with pytest.raises(UsageError, match=r"training on this run .* on elsewhere"):
+        clean_run(run.path)
+    lease.release()
     clean_run(run.path)
     assert not run.path.exists()
 

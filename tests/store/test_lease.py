@@ -236,7 +236,7 @@ def test_who_was_taken_over_notices(run: RunDirectory) -> None:
     old = take_lease(run, dead_owner())
     old.beat()
     take_lease(run, me())
-    overtaken = Lease(old.folder, old.generation, old.owner)
+    overtaken = Lease(old.folder, old.generation, old.owner, old.run)
     with pytest.raises(EnvironmentFault, match="taken this run over"):
         overtaken.beat()
 

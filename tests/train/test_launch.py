@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import time
+from dataclasses import replace
 
 import pytest
 from stored_run import small_job, store_run
@@ -10,6 +12,8 @@ from xpshpc.errors import UsageError
 from xpshpc.events import EventLog, StageProgressed, StageStarted
 from xpshpc.follow import Follower
 from xpshpc.run_directory import RunDirectory
+from xpshpc.store.lease import take_lease
+from xpshpc.store.owner import this_owner
 from xpshpc.train.launch import train
 from xpshpc.train.result import card_path, read_result, settings_hash
 
@@ -91,6 +95,28 @@ def test_two_trainings_of_one_run_at_a_time_are_refused(tmp_path):
     with pytest.raises(UsageError, match=r"another process is training this run \(process 7 on node3, job 12\)"):
         train(run, job_file, ranks=1)
     os.close(other)
+
+
+def test_a_training_on_another_host_is_refused_by_its_owners_name(tmp_path):
+    job_file = small_job(tmp_path)
+    run = store_run(tmp_path, job_file)
+    here = this_owner(time.time(), {})
+    there = replace(here, host="node3", pid_space="node3's", job_id="12", cluster="none")
+    lease = take_lease(run, there, stage="train")
+    with pytest.raises(UsageError, match=r"stage train of this run is being worked on by process \d+ on node3, job 12"):
+        train(run, job_file, ranks=1)
+    lease.release()
+    assert take_lease(run, here, stage="train").generation == 2
+
+
+def test_the_next_life_of_a_job_takes_its_training_over_at_once(tmp_path):
+    run = RunDirectory(tmp_path)
+    lives = [
+        replace(this_owner(time.time(), {}), host=f"node{life}", pid_space=f"{life}", job_id="12", restarts=life)
+        for life in range(2)
+    ]
+    take_lease(run, lives[0], stage="train")
+    assert take_lease(run, lives[1], stage="train").is_ours
 
 
 def test_the_settings_hash_holds_what_decides_the_network_and_nothing_else(tmp_path):

@@ -15,8 +15,9 @@ from xpshpc.evaluate.blocks import Work, plan_work
 from xpshpc.events import Listener, StageFinished, StageProgressed, StageStarted
 from xpshpc.follow import Follower
 from xpshpc.plan.identity import data_hash, hash_json
-from xpshpc.run_directory import RunDirectory, alone_in
+from xpshpc.run_directory import RunDirectory
 from xpshpc.store.read import Store
+from xpshpc.store.stage import hold_stage
 
 if TYPE_CHECKING:
     from xpshpc.cluster.profile import Launcher
@@ -116,9 +117,14 @@ def evaluate(
     if before is not None:
         return before
     _check_stored(plan_work(job_file), run)
-    run.evaluate.mkdir(parents=True, exist_ok=True)
-    with alone_in(run.evaluate, "evaluating"):
+    with hold_stage(run, "evaluate") as lease:
         events_path(run).unlink(missing_ok=True)
+        follower = Follower(events_path(run), _TOLD, on_event)
+
+        def attend() -> None:
+            lease.beat()
+            follower.pass_on()
+
         run_gang(
             "xpshpc.evaluate",
             [str(run.path)],
@@ -126,7 +132,7 @@ def evaluate(
             launcher=launcher,
             step=step,
             log_directory=run.logs / "evaluate",
-            while_waiting=Follower(events_path(run), _TOLD, on_event).pass_on,
+            while_waiting=attend,
         )
     answered = read_evaluation(run)
     assert answered is not None, "the ranks ended well without metrics"

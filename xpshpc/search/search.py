@@ -15,7 +15,7 @@ from xpshpc.config import JobFile, Search
 from xpshpc.errors import Drained, UsageError, XpshpcError
 from xpshpc.events import EventLog, Listener, read_events
 from xpshpc.generate.stop import StopSignals
-from xpshpc.run_directory import RunDirectory, alone_in, save_job
+from xpshpc.run_directory import RunDirectory, save_job
 from xpshpc.search.best import export_best
 from xpshpc.search.events import (
     SearchEnded,
@@ -32,6 +32,8 @@ from xpshpc.search.progress import SearchProgress
 from xpshpc.search.result import SearchResult, choose_strategy, journal_path, search_section, tally_search
 from xpshpc.search.strategy import Strategy
 from xpshpc.search.trial import Trial, prepare_folder
+from xpshpc.store.lease import Lease
+from xpshpc.store.stage import hold_stage
 from xpshpc.train.batches import check_even_share
 from xpshpc.train.launch import check_stored, train
 from xpshpc.train.result import TrainResult, checkpoints_path
@@ -70,8 +72,11 @@ def search(
     strategy, metric = choose_strategy(job_file), choose_metric(asked)
     check_trials(strategy.trials, metric, job_file, ranks)
     check_stored(run, job_file)
-    run.search.mkdir(parents=True, exist_ok=True)
-    with alone_in(run.search, "searching"), StopSignals() as stop, EventLog(journal_path(run), clock=clock) as journal:
+    with (
+        hold_stage(run, "search") as lease,
+        StopSignals() as stop,
+        EventLog(journal_path(run), clock=clock) as journal,
+    ):
         save_job(run, job_file)
         began = _first_asked(run, job_id, clock())
         coordinator = _Coordinator(
@@ -83,6 +88,7 @@ def search(
             deadline=next_deadline(asked.budget.until, began),
             journal=journal,
             progress=SearchProgress(on_event),
+            lease=lease,
             stop=stop,
             clock=clock,
         )
@@ -128,6 +134,7 @@ class _Coordinator:
     deadline: float | None
     journal: EventLog
     progress: SearchProgress
+    lease: Lease
     stop: StopSignals
     clock: Callable[[], float]
 
@@ -197,6 +204,7 @@ class _Coordinator:
             threads_per_rank=self.gang.threads_per_rank,
             step=self.gang.step,
             on_event=self.progress.hear,
+            while_waiting=self.lease.beat,
         )
         self.journal.emit(_finished(trial, result, self.clock() - began))
         # Only a training that is not done goes on from a checkpoint, and they are many times as large as the network.
@@ -219,6 +227,7 @@ class _Coordinator:
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self.stop.requests:
+            self.lease.beat()
             time.sleep(_POLL_S)
 
     def _end(self, why: str) -> SearchResult:

@@ -8,11 +8,10 @@ something, and `generate` and `clean` both empty staging. The lease is held to t
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ from xpshpc.events import Event, Listener, StageFinished, StageProgressed, Stage
 from xpshpc.run_directory import RunDirectory, sync_directory
 from xpshpc.store.commit import make_private_folder
 from xpshpc.store.identity import read_identity
-from xpshpc.store.lease import Lease, hold_lease, read_owner
+from xpshpc.store.lease import Lease, hold_lease, lease_folder, read_owner
 from xpshpc.store.manifest import read_manifest
+from xpshpc.store.stage import READERS, stages_at_rest
 
 STAGE = "clean"
 LEASE = "lease"
@@ -32,8 +32,6 @@ _KNOWN = re.compile(
     r"job\.toml|data\.zarr|commits|staging|events\.jsonl|train|evaluate|search|analyze|slurm|logs|report\.html|lease"
     r"|\.(job\.toml|report\.html)\.\d+\.tmp"
 )
-_LOCKED = ("train", "evaluate", "search")
-"""Stages whose process locks its folder while it works; `generate` holds the lease."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +106,15 @@ def survey_run(path: Path, *, everything: bool = False) -> Remains:
 
 
 def check_idle(run: RunDirectory) -> None:
-    """Raises UsageError, naming who, if a coordinator, a training or an evaluation works on the run."""
+    """Raises UsageError, naming who, if a coordinator, a training, an evaluation or a search works on the run."""
     held = read_owner(run)
     if held is not None and held[1]:
-        raise _busy(run, f"this run is being worked on by {held[0]}")
-    with _stages_at_rest(run):
+        raise UsageError(
+            f"this run is being worked on by {held[0]}",
+            where=str(run.path),
+            try_=f"xpshpc status {run.path}; or stop that process first",
+        )
+    with stages_at_rest(run):
         pass
 
 
@@ -136,7 +138,7 @@ def clean_run(
     check_idle(run)
     tell = on_event or _ignore
     tell(StageStarted(STAGE, remains.files, 0, "files"))
-    with hold_lease(run) as lease, _stages_at_rest(run):
+    with hold_lease(run) as lease, stages_at_rest(run):
 
         def passed(step: str) -> None:
             lease.beat()
@@ -222,35 +224,19 @@ def _delete(folder: Path, tell: Callable[[int], None]) -> None:
 
 
 def _leave(lease: Lease) -> None:
-    """Removes the released lease and the empty directory; a coordinator that came meanwhile keeps both."""
-    run = lease.folder.parent
+    """Removes the released leases and the empty directory; a coordinator that came meanwhile keeps both."""
+    run = lease.run.path
+    for stage in READERS:
+        for file in (folder := lease_folder(lease.run, stage)).glob("*.json"):
+            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
     for file in (lease.folder / f"{lease.generation:06d}.json", *lease.folder.glob(".*")):
         file.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         lease.folder.rmdir()
         run.rmdir()
         sync_directory(run.parent)
-
-
-@contextlib.contextmanager
-def _stages_at_rest(run: RunDirectory) -> Iterator[None]:
-    """Holds the locks of the stages that lock their folders."""
-    with contextlib.ExitStack() as held:
-        for stage in _LOCKED:
-            folder = run.path / stage
-            if folder.is_symlink() or not folder.is_dir():
-                continue
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            held.callback(os.close, handle)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise _busy(run, f"another process works on the stage {stage} of this run") from None
-        yield
-
-
-def _busy(run: RunDirectory, what: str) -> UsageError:
-    return UsageError(what, where=str(run.path), try_=f"xpshpc status {run.path}; or stop that process first")
 
 
 def _ignore(_event: Event) -> None:

@@ -1,4 +1,4 @@
-"""One coordinator a run: whoever holds the highest-numbered lease file owns the run.
+"""One coordinator a run, and one a stage: whoever holds the highest-numbered lease file owns it.
 
 Taking over means linking the next number, which exactly one contender can do; no lease is removed to make room for
 another, so there is no moment at which two can believe they hold it. On its own host a dead owner is known by its
@@ -26,11 +26,12 @@ from xpshpc.store.owner import JobIsOver, Life, Owner, life_of, slurm_says_over,
 
 @dataclass
 class Lease:
-    """A lease that is held. `beat` keeps it; other hosts take the run over after `EXPIRES_S` without one."""
+    """A lease of a run or a stage that is held. `beat` keeps it; others take over after `EXPIRES_S` without one."""
 
     folder: Path
     generation: int
     owner: Owner
+    run: RunDirectory
     monotonic: Callable[[], float] = time.monotonic
     _beaten: float = float("-inf")
 
@@ -54,9 +55,9 @@ class Lease:
 
     def _taken_over(self) -> EnvironmentFault:
         return EnvironmentFault(
-            "another coordinator has taken this run over; this one was silent for too long",
-            where=str(self.folder.parent),
-            try_=f"xpshpc status {self.folder.parent}",
+            "another process has taken this run over; this one was silent for too long",
+            where=str(self.run.path),
+            try_=f"xpshpc status {self.run.path}",
         )
 
     def release(self) -> None:
@@ -66,9 +67,9 @@ class Lease:
 
 
 @contextlib.contextmanager
-def hold_lease(run: RunDirectory, clock: Callable[[], float] = time.time) -> Iterator[Lease]:
-    """Owns a run for the time of a block. Raises UsageError naming the owner if another process coordinates it."""
-    lease = take_lease(run, this_owner(clock()))
+def hold_lease(run: RunDirectory, stage: str = "", clock: Callable[[], float] = time.time) -> Iterator[Lease]:
+    """Owns a run, or one `stage` of it, for the time of a block. Raises UsageError naming the owner if another does."""
+    lease = take_lease(run, this_owner(clock()), stage=stage)
     try:
         yield lease
     finally:
@@ -79,6 +80,7 @@ def take_lease(
     run: RunDirectory,
     owner: Owner,
     *,
+    stage: str = "",
     job_is_over: JobIsOver = slurm_says_over,
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -87,7 +89,7 @@ def take_lease(
 
     An owner elsewhere that seems silent is watched for `WATCH_S` more before it counts as dead.
     """
-    folder = run.path / "lease"
+    folder = lease_folder(run, stage)
     folder.mkdir(parents=True, exist_ok=True)
     while True:
         generation = _highest(folder)
@@ -98,7 +100,7 @@ def take_lease(
             holds = life is Life.LIVES or (life is Life.UNKNOWN and beats(_file(folder, generation), monotonic, sleep))
         if holds:
             raise UsageError(
-                f"this run is being worked on by {other}",
+                f"{f'the stage {stage} of ' if stage else ''}this run is being worked on by {other}",
                 where=str(run.path),
                 try_=f"xpshpc status {run.path}; or stop that process first",
             )
@@ -108,16 +110,18 @@ def take_lease(
             for older in _generations(folder):
                 if older <= generation:
                     _file(folder, older).unlink(missing_ok=True)
-            return Lease(folder, generation + 1, owner)
+            return Lease(folder, generation + 1, owner, run)
         _file(folder, generation + 1).unlink(missing_ok=True)
 
 
-def read_owner(run: RunDirectory, job_is_over: JobIsOver = lambda _: None) -> tuple[Owner, bool] | None:
-    """The last owner of a run, and whether it still holds it; None if no one ever did. Changes nothing.
+def read_owner(
+    run: RunDirectory, job_is_over: JobIsOver = lambda _: None, *, stage: str = ""
+) -> tuple[Owner, bool] | None:
+    """The last owner of a run, or of a stage, and whether it still holds it; None if no one ever did. Changes nothing.
 
     SLURM is asked only if `job_is_over` does so; by the clock, a beat from the far future is as stale as an old one.
     """
-    folder = run.path / "lease"
+    folder = lease_folder(run, stage)
     generation = _highest(folder)
     owner = _read(folder, generation)
     stamp = stamp_of(_file(folder, generation))
@@ -126,6 +130,11 @@ def read_owner(run: RunDirectory, job_is_over: JobIsOver = lambda _: None) -> tu
     life = life_of(owner, this_owner(time.time()), job_is_over)
     fresh = abs(time.time() - stamp / 1e9) < EXPIRES_S
     return owner, life is Life.LIVES or (life is Life.UNKNOWN and fresh)
+
+
+def lease_folder(run: RunDirectory, stage: str = "") -> Path:
+    """Where the leases of a run are, or within it those of one stage that is worked on by itself."""
+    return run.path / "lease" / stage if stage else run.path / "lease"
 
 
 def _link(folder: Path, generation: int, owner: Owner) -> bool:

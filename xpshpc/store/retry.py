@@ -7,21 +7,20 @@ well this time is the one that would have come out then, and the others of its s
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from xpshpc.config import JobFile
 from xpshpc.errors import UsageError
 from xpshpc.events import Event, EventLog, Listener, StageFinished, StageProgressed, StageStarted
-from xpshpc.run_directory import RunDirectory, alone_in, sync_directory
+from xpshpc.run_directory import RunDirectory, sync_directory
 from xpshpc.store.identity import check_owner
 from xpshpc.store.layout import read_layout
 from xpshpc.store.lease import hold_lease
 from xpshpc.store.manifest import read_manifest
 from xpshpc.store.record import CommitRecord, read_record, record_file
+from xpshpc.store.stage import stages_at_rest
 from xpshpc.store.tally import forget_sums
 
 STAGE = "retry"
@@ -105,13 +104,13 @@ def survey_quarantine(
 def release_quarantine(run: RunDirectory, quarantine: Quarantine, on_event: Listener | None = None) -> tuple[int, ...]:
     """Puts the shards of a survey back to pending and returns their numbers; those that changed meanwhile are left.
 
-    `generate` makes them again, with all attempts allowed anew. Raises UsageError if another process makes, trains on
-    or evaluates the run.
+    `generate` makes them again, with all attempts allowed anew. Raises UsageError if another process makes, searches,
+    trains on or evaluates the run.
     """
     arrays, _ = read_layout(run.data)
     listeners = () if on_event is None else (on_event,)
     released: list[int] = []
-    with _alone(run), hold_lease(run) as lease, EventLog(run.events, *listeners) as log:
+    with stages_at_rest(run), hold_lease(run) as lease, EventLog(run.events, *listeners) as log:
         forget_sums(run)
         for shard in quarantine.shards:
             lease.beat()
@@ -132,16 +131,6 @@ def release_quarantine(run: RunDirectory, quarantine: Quarantine, on_event: List
 
 def _count_causes(record: CommitRecord) -> Counter[str]:
     return Counter(sample.cause for sample in record.quarantined)
-
-
-@contextlib.contextmanager
-def _alone(run: RunDirectory) -> Iterator[None]:
-    """Nobody trains on the run or evaluates it, which read the files that go."""
-    with contextlib.ExitStack() as held:
-        for folder, doing in ((run.train, "training on"), (run.evaluate, "evaluating")):
-            if folder.is_dir():
-                held.enter_context(alone_in(folder, doing))
-        yield
 
 
 def _ignore(_event: Event) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ from xpshpc.errors import UsageError
 from xpshpc.events import Listener, StageFinished, StageProgressed, StageStarted
 from xpshpc.follow import Follower
 from xpshpc.plan.shards import split_shards
-from xpshpc.run_directory import LOCK, RunDirectory, alone_in, save_job, write_atomically
+from xpshpc.run_directory import LOCK, RunDirectory, save_job, write_atomically
 from xpshpc.store.identity import check_owner
 from xpshpc.store.manifest import read_manifest
+from xpshpc.store.stage import hold_stage
 from xpshpc.train.batches import check_even_share
 from xpshpc.train.history import EpochFinished
 from xpshpc.train.result import TrainResult, events_path, read_result, settings_hash
@@ -36,12 +38,13 @@ def train(
     threads_per_rank: int = 1,
     restart: bool = False,
     on_event: Listener | None = None,
+    while_waiting: Callable[[], None] | None = None,
 ) -> TrainResult:
     """Trains the job's network on the run's committed shards by `ranks` processes, from the last checkpoint on.
 
     Writes train/model.keras, train/model.json, train/history.jsonl, train/tensorboard and train/checkpoints. A finished
     training with the same settings is returned as it is; `restart` clears what is there first. Events of the stage
-    "train" (unit: steps) and EpochFinished go to `on_event`.
+    "train" (unit: steps) and EpochFinished go to `on_event`; `while_waiting` is called many times a second.
 
     Raises UsageError, before any rank starts, for missing shards, a batch that the ranks cannot share, other settings
     than those of the checkpoints, or a training of this run that goes on elsewhere; Drained when asked to stop; else
@@ -52,8 +55,7 @@ def train(
     settings = settings_hash(job_file)
     check_even_share(job_file.job.train.global_batch, ranks)
     check_stored(run, job_file)
-    run.train.mkdir(parents=True, exist_ok=True)
-    with alone_in(run.train, "training"):
+    with hold_stage(run, "train") as lease:
         if restart:
             _clear(run)
         _claim(run, settings)
@@ -62,6 +64,14 @@ def train(
             return done
         save_job(run, job_file)
         events_path(run).unlink(missing_ok=True)
+        follower = Follower(events_path(run), _TOLD, on_event)
+
+        def attend() -> None:
+            lease.beat()
+            follower.pass_on()
+            if while_waiting is not None:
+                while_waiting()
+
         run_gang(
             "xpshpc.train",
             [str(run.path)],
@@ -70,7 +80,7 @@ def train(
             step=step,
             log_directory=run.logs / "train",
             threads_per_rank=threads_per_rank,
-            while_waiting=Follower(events_path(run), _TOLD, on_event).pass_on,
+            while_waiting=attend,
         )
     result = read_result(run, settings)
     assert result is not None, "the ranks ended well without a model"
