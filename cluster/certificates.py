@@ -1,4 +1,4 @@
-"""Certificates of one run: whoever has them may speak to its scheduler and workers, and nobody else."""
+"""Certificates of one coordinator: whoever has them may speak to its scheduler and workers, and nobody else."""
 
 from __future__ import annotations
 
@@ -31,13 +31,11 @@ class Certificates:
 
 @contextlib.contextmanager
 def fresh_certificates(folder: Path) -> Iterator[Certificates]:
-    """New certificates (mode 0600, folder 0700) for the time of a block; what stood in the folder is removed."""
+    """Certificates (mode 0600) in a new folder (mode 0700) for the time of a block. FileExistsError if it is there."""
     from distributed import Security
 
     temporary = Security.temporary()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700, parents=True)
     try:
         _write_privately(folder / _CERTIFICATE, temporary.tls_ca_file)
         _write_privately(folder / _KEY, temporary.tls_scheduler_key)

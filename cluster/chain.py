@@ -97,7 +97,7 @@ def read_stages(text: str) -> tuple[Stage, ...]:
 
 
 def plan_chain(wish: Wish, most_jobs: int | None) -> Chain:
-    """A job for each stage; one for all of them where the site lets fewer jobs be queued than that takes.
+    """A job for each stage; one for all of them where the site lets fewer jobs (`most_jobs`) be queued than that takes.
 
     Raises UsageError where the site allows too few jobs, and one job for these stages is not possible.
     """
@@ -107,11 +107,11 @@ def plan_chain(wish: Wish, most_jobs: int | None) -> Chain:
         return Chain(tuple(_stage_job(wish, stage) for stage in wish.stages))
     if wish.stages != USUAL:
         raise UsageError(
-            f"the site allows {most_jobs} jobs at once, these stages and their workers take {needed}",
+            f"these stages and their workers take {needed} jobs, and the site allows {most_jobs} jobs to be added now",
             where=f"profile {wish.profile.name}: slurm.limits.max_jobs",
             try_="fewer stages at once, more workers_per_job, or mode = 'allocation'",
         )
-    merged = f"one job for all stages: the site allows {most_jobs} jobs at once, a chain would take {needed}"
+    merged = f"one job for all stages: a chain takes {needed} jobs, {most_jobs} jobs may be added to the queue"
     return Chain((_pipeline(wish),), merged)
 
 

@@ -8,10 +8,9 @@ import platform
 import resource
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from xpshpc.cluster.check import Check, State
 from xpshpc.cluster.command import ask
@@ -19,11 +18,11 @@ from xpshpc.cluster.filesystem import examine_folder
 from xpshpc.cluster.machine import usable_cores, usable_memory
 from xpshpc.cluster.pins import guarded_packages, mismatches, project_pins
 from xpshpc.cluster.profile import Profile, read_profile, resolve_ranks, resolve_workers
-from xpshpc.errors import ExitCode, XpshpcError
+from xpshpc.cluster.rank_trial import check_ranks, check_ranks_on_nodes
+from xpshpc.errors import ExitCode
 
 SETUP = "cluster/setup.sh"
 IMPORT_TIMEOUT_S = 180
-GANG_TIMEOUT_S = 240
 QUERY_TIMEOUT_S = 20
 ENOUGH_OPEN_FILES = 1024
 BYTES_A_WORKER = 10**9
@@ -67,7 +66,12 @@ def check_site(profile: Profile, run_directory: Path, *, skip: bool = False) -> 
         return
     from xpshpc.cluster.preflight import Survey, preflight
 
-    yield from preflight(Survey(profile, run_directory))
+    able = True
+    for check in preflight(Survey(profile, run_directory)):
+        able = able and check.state is not State.FAILED
+        yield check
+    if able:
+        yield from check_ranks_on_nodes(profile, run_directory)
 
 
 def exit_code(checks: Iterable[Check]) -> ExitCode:
@@ -138,55 +142,6 @@ def judge_horovod(facts: Mapping[str, Any] | None, tensorflow: str, last_words: 
     if not facts["gloo"]:
         return Check("horovod", State.FAILED, found, f"rm -r ~/.cache/xpshpc/wheels; {SETUP}")
     return Check("horovod", State.OK, found)
-
-
-def check_ranks(profile: Profile, *, skip: bool = False) -> Iterator[Check]:
-    """Lets two ranks add numbers: Horovod over Gloo, mpi4py over MPI, Horovod over MPI where the profile uses that."""
-    needs_mpi = profile.launcher == "mpirun"
-    mpirun = shutil.which("mpirun")
-    if skip:
-        yield Check("ranks", State.SKIPPED, "none started in a quick examination")
-        return
-    yield try_ranks("horovod", "gloo", "two ranks over Gloo")
-    if mpirun is None:
-        state = State.FAILED if needs_mpi else State.SKIPPED
-        cure = f"apt-get install openmpi-bin libopenmpi-dev (or: module load openmpi), then: {SETUP}"
-        yield Check("mpi", state, 'no mpirun; only launcher = "gloo" works', cure)
-        return
-    mpi = try_ranks("mpi", "mpirun", _first_line(ask([mpirun, "--version"], timeout_s=QUERY_TIMEOUT_S).output))
-    if mpi.state is State.FAILED and not needs_mpi:
-        mpi = Check(mpi.name, State.WARNING, mpi.found, mpi.cure)
-    yield mpi
-    if needs_mpi:
-        yield try_ranks("horovod", "mpirun", "two ranks over MPI")
-
-
-def try_ranks(kind: Literal["horovod", "mpi"], launcher: Literal["gloo", "mpirun"], subject: str) -> Check:
-    """Starts two ranks that sum and gather with the real launcher; `subject` is what the check is about, in words."""
-    from xpshpc.cluster.gang import run_gang
-
-    name = "mpi" if kind == "mpi" else f"horovod by {launcher}"
-    try:
-        with tempfile.TemporaryDirectory(prefix="xpshpc-doctor-") as logs:
-            result = run_gang(
-                "xpshpc.cluster.handshake",
-                [kind],
-                ranks=2,
-                launcher=launcher,
-                log_directory=Path(logs),
-                timeout_s=GANG_TIMEOUT_S,
-            )
-            joined = [json.loads(log.read_text().splitlines()[-1])["ranks"] for log in result.logs]
-    except XpshpcError as error:
-        return Check(name, State.FAILED, f"{subject}: {error.what}", error.try_ or SETUP)
-    except (OSError, ValueError, LookupError) as error:
-        return Check(name, State.FAILED, f"{subject}: no sign of life from a rank: {error}", SETUP)
-    if joined != [2, 2]:
-        found = f"{subject}: two were started, but they counted {' and '.join(map(str, joined))}"
-        return Check(
-            name, State.FAILED, found, "use the mpirun of the MPI that Horovod and mpi4py find: which -a mpirun"
-        )
-    return Check(name, State.OK, f"{subject}: allreduce exact in float64, {result.wall_s:.1f} s")
 
 
 def check_open_files() -> Check:

@@ -38,7 +38,7 @@ QUICK_LOOK_S = 1.0
 
 SLOW_LOOK_S = 5.0
 END_S = 15.0
-"""Seconds that a worker has to die by its nanny's hand before its job is cancelled, and jobs to go at the end."""
+"""Seconds that a worker has to die by its nanny's hand before its job is cancelled."""
 
 SILENT_START_S = 3 * START_S
 """A job that has run for so long without a worker never gets one."""

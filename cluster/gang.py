@@ -15,9 +15,9 @@ from types import FrameType
 from typing import Any
 
 from xpshpc.cluster.launchers import StartedGang, rank_environment, start_gloo, start_mpirun
+from xpshpc.cluster.node_gang import start_on_nodes
 from xpshpc.cluster.profile import Launcher
 from xpshpc.cluster.rank import error_path, log_path
-from xpshpc.cluster.srun import start_on_nodes
 from xpshpc.cluster.step import Step
 from xpshpc.errors import Drained, EnvironmentFault, ExitCode, UsageError, VerificationError, XpshpcError
 

@@ -50,6 +50,11 @@ class Submission:
     def job_ids(self) -> tuple[str, ...]:
         return tuple(job.job_id for job in self.jobs if job.job_id is not None)
 
+    def stages_of(self, jobs: Iterable[JobState]) -> dict[str, str]:
+        """The stage of each of some jobs of this submission, by the job's number."""
+        known = {job.job_id: job.stage for job in self.jobs}
+        return {job.whole_id: known.get(job.whole_id) or job.comment.rpartition(":")[2] for job in jobs}
+
     def own(self, jobs: Iterable[JobState]) -> list[JobState]:
         """Those of some jobs that belong to this submission, by their number or by their comment."""
         prefix = self.mark("")

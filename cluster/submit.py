@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from xpshpc.cluster.chain import Chain
+from xpshpc.cluster.chain import PIPELINE, Chain
 from xpshpc.cluster.slurm import JobState, Slurm, SlurmUnreachable
 from xpshpc.cluster.submission import (
     Submission,
@@ -22,6 +22,8 @@ from xpshpc.cluster.submission import (
 from xpshpc.errors import UsageError, XpshpcError
 from xpshpc.run_directory import RunDirectory, write_atomically
 
+_READERS = {"search", "train", "evaluate"}
+_MAKERS = {"generate", PIPELINE}
 _ENDED_S = 60.0
 _POLL_S = 0.5
 
@@ -34,7 +36,8 @@ def queued_jobs(run: Path, slurm: Slurm) -> tuple[Submission, list[JobState]] | 
     known = slurm.jobs(submission.job_ids) if submission.job_ids else []
     unrecorded = slurm.jobs() if any(job.job_id is None for job in submission.jobs) else []
     found = {job.job_id: job for job in submission.own([*known, *unrecorded]) if job.active}
-    return (submission, list(found.values())) if found else None
+    ordered = sorted(found.values(), key=lambda job: int(job.whole_id))
+    return (submission, ordered) if found else None
 
 
 def refuse_second(run: Path, slurm: Slurm) -> None:
@@ -49,6 +52,20 @@ def refuse_second(run: Path, slurm: Slurm) -> None:
         where=str(run),
         try_=f"xpshpc status {run}; --steal cancels these jobs and submits again",
     )
+
+
+def refuse_awaited(run: Path, slurm: Slurm) -> None:
+    """Raises UsageError where jobs of a run wait for all of its shards, and none that would make missing ones."""
+    found = queued_jobs(run, slurm)
+    stages = {} if found is None else found[0].stages_of(found[1])
+    readers = {job_id: stage for job_id, stage in stages.items() if stage in _READERS}
+    if readers and not _MAKERS & set(stages.values()):
+        jobs = ", ".join(f"job {job_id} ({stage})" for job_id, stage in readers.items())
+        raise UsageError(
+            f"{jobs} in the queue would miss shards that are pending again, and no job makes them",
+            where=str(run),
+            try_=f"scancel {' '.join(readers)}; then this again, and xpshpc submit {run}",
+        )
 
 
 def cancel_queued(run: Path, slurm: Slurm, sleep: Callable[[float], None] = time.sleep) -> None:

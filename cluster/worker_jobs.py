@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
-import re
-import time
-from collections.abc import Collection, Iterator
-from pathlib import Path
+import uuid
+from collections.abc import Iterator
 
 from xpshpc.cluster.address import is_loopback, own_address
 from xpshpc.cluster.certificates import Certificates, fresh_certificates
 from xpshpc.cluster.dask_settings import START_S, dask_settings, own_dask
-from xpshpc.cluster.fleet import END_S, QUICK_LOOK_S, Fleet
+from xpshpc.cluster.fleet import QUICK_LOOK_S, Fleet
 from xpshpc.cluster.job_desk import JobDesk
 from xpshpc.cluster.profile import Profile
 from xpshpc.cluster.site import Limits
-from xpshpc.cluster.slurm import Slurm, SlurmUnreachable
+from xpshpc.cluster.slurm import Slurm
+from xpshpc.cluster.worker_queue import PATIENCE_S, cancel_jobs, leave_none, worker_job_name, worker_script
 from xpshpc.cluster.worker_script import ARRAY_NAME, WorkerJob, worker_job_options
 from xpshpc.errors import EnvironmentFault
 from xpshpc.events import Listener
 from xpshpc.run_directory import RunDirectory, write_atomically
-
-DESK_PATIENCE_S = 20.0
-"""Seconds for which one request is repeated before other things are seen to."""
-
-
-def worker_job_name(run: Path) -> str:
-    """The name of a run's worker jobs in SLURM's queue; no other run has the same."""
-    path = str(run.resolve())
-    return f"{re.sub(r'[^A-Za-z0-9._-]', '_', run.name)[:60]}-workers-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
 
 
 @contextlib.contextmanager
 def open_fleet(profile: Profile, workers: int, run: RunDirectory, on_event: Listener) -> Iterator[Fleet]:
     """So many workers in SLURM jobs as the profile says, asked for now and kept up until the end of the block.
 
-    The scheduler lives in this process and listens on the address that faces the nodes, with certificates of this run
+    The scheduler lives in this process and listens on the address that faces the nodes, with certificates of this call
     alone unless that is the loopback. At the end no job of ours is left in the queue or running. Jobs that an earlier
     coordinator of the run left behind are cancelled first. Raises UsageError where SLURM refuses, EnvironmentFault
     where it does not answer.
@@ -48,14 +37,16 @@ def open_fleet(profile: Profile, workers: int, run: RunDirectory, on_event: List
     site = profile.site
     slurm = Slurm(patience_s=site.limits.query_patience_s)
     job_name = worker_job_name(run.path)
-    _cancel_all(slurm, job_name)
+    cancel_jobs(slurm, job_name)
     logs = run.logs / "workers"
     logs.mkdir(parents=True, exist_ok=True)
     host = own_address(site.interface)
     with contextlib.ExitStack() as stack:
         certificates: Certificates | None = None
         if not is_loopback(host):
-            certificates = stack.enter_context(fresh_certificates(run.slurm.absolute() / "tls"))
+            # In staging: whoever takes the run over clears what we leave, and we nothing of theirs.
+            folder = run.staging.absolute() / f"tls-{uuid.uuid4().hex}"
+            certificates = stack.enter_context(fresh_certificates(folder))
         options = worker_job_options(
             profile,
             job_name=job_name,
@@ -77,16 +68,16 @@ def open_fleet(profile: Profile, workers: int, run: RunDirectory, on_event: List
                 f"the scheduler of the workers does not start: {error}", where=host, try_="xpshpc doctor"
             ) from error
         tokens: set[str] = set()
-        stack.callback(_leave_none, job_name, tokens)
+        stack.callback(leave_none, job_name, tokens)
         stack.callback(cluster.close)
         client = stack.enter_context(Client(cluster, timeout=START_S, set_as_default=False))
         script = WorkerJob(cluster.scheduler_address, ARRAY_NAME, **options).job_script()
-        file = run.slurm / "workers" / "worker.sbatch"
+        file = worker_script(run)
         write_atomically(file, script.encode())
         if site.generate.adaptive:
             cluster.adapt(minimum_jobs=1, maximum_jobs=math.ceil(workers / site.generate.workers_per_job))
         limits = _site_limits(profile, slurm)
-        desk = JobDesk(Slurm(patience_s=DESK_PATIENCE_S), file, job_name, QUICK_LOOK_S)
+        desk = JobDesk(Slurm(patience_s=PATIENCE_S), file, job_name, QUICK_LOOK_S)
         stack.callback(desk.close)
         yield Fleet(profile, workers, client, desk, limits, logs, on_event, tokens)
 
@@ -100,25 +91,3 @@ def _site_limits(profile: Profile, slurm: Slurm) -> Limits:
         "max_jobs": min(filter(None, (site.limits.max_jobs, found.max_submit_jobs)), default=None),
     }
     return site.limits.model_copy(update=narrowed)
-
-
-def _cancel_all(slurm: Slurm, job_name: str, tokens: Collection[str] | None = None, patience_s: float = 0.0) -> None:
-    """Cancels all jobs of this name (and of these tokens), and waits for so many seconds until they are gone."""
-    end = time.monotonic() + patience_s
-    while True:
-        jobs = (job for job in slurm.jobs(name=job_name) if tokens is None or job.comment in tokens)
-        active = [job.job_id for job in jobs if not job.over]
-        if active:
-            slurm.cancel(active)
-        if not active or time.monotonic() >= end:
-            return
-        time.sleep(min(QUICK_LOOK_S, max(patience_s, 0.1)) / 4)
-
-
-def _leave_none(job_name: str, tokens: Collection[str]) -> None:
-    """Cancels our own jobs, not those of a coordinator that took the run over.
-
-    Where SLURM does not answer, the workers find out by themselves that nobody needs them.
-    """
-    with contextlib.suppress(SlurmUnreachable):
-        _cancel_all(Slurm(patience_s=DESK_PATIENCE_S), job_name, tokens, END_S)

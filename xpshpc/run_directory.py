@@ -118,12 +118,14 @@ def sync_directory(path: Path) -> None:
 
 @contextmanager
 def alone_in(folder: Path, doing: str) -> Iterator[None]:
-    """Locks a folder of a run for the one process that works in it. Raises UsageError if another holds the lock.
+    """Locks a folder of a run for the one process that works in it. Raises UsageError if another holds the lock,
+    EnvironmentFault if that is of this very SLURM job, started twice by a controller that lost its memory.
 
     The lock is one of a file, not of the folder: network file systems lock only what may be written, and keep the lock
     across hosts. It goes with the process, however it ends; ranks are tethered to it and end as well. The owner's name
     in the file is for the message only.
     """
+    job = os.environ.get("SLURM_JOB_ID")
     with (folder / LOCK).open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -131,6 +133,12 @@ def alone_in(folder: Path, doing: str) -> Iterator[None]:
             lock.seek(0)
             owner = lock.readline(200).strip()
             by = f" ({owner})" if owner else ""
+            if job and owner.endswith(f", job {job}"):
+                raise EnvironmentFault(
+                    f"another start of this job is still {doing} this run{by}",
+                    where=str(folder),
+                    try_="the same command again, in some minutes",
+                ) from None
             raise UsageError(
                 f"another process is {doing} this run{by}", where=str(folder), try_=f"xpshpc status {folder.parent}"
             ) from None
@@ -138,7 +146,6 @@ def alone_in(folder: Path, doing: str) -> Iterator[None]:
             raise EnvironmentFault(
                 f"this file system locks no files: {error.strerror}", where=str(folder), try_="keep runs on another one"
             ) from None
-        job = os.environ.get("SLURM_JOB_ID")
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {socket.gethostname()}{f', job {job}' if job else ''}\n")
         lock.flush()

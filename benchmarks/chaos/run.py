@@ -33,8 +33,8 @@ SHARD_SAMPLES = 16
 PIECE_S = 1.0
 SILENCE_S = 6.0
 ENDLESS = 10**6
-END_S = 120.0
-"""A worker that starts while its coordinator is killed waits a minute for the scheduler before it ends by itself."""
+END_S = 30.0
+"""Seconds within which every job and process of a complete run has to be gone."""
 
 # What a site does with a coordinator that dies on a node that lives; if the node dies, SLURM itself requeues the job.
 SCRIPT = """#!/bin/bash
@@ -101,7 +101,7 @@ def _make(cluster: Cluster, folder: Path, shards: int, plans: Iterator[Plan]) ->
     script.write_text(SCRIPT.format(root=shlex.quote(str(ROOT)), command=command, folder=shlex.quote(str(folder))))
     killer = Killer(cluster)
     began = time.time()
-    with killer.operator(), _submitted(cluster, script, folder) as job_id:
+    with _submitted(cluster, script, folder) as job_id:
         _wait_for_commits(cluster, job_id, run, 1)
         _strike(killer, plans, cluster, job_id, run)
         killer.repair_all()

@@ -8,16 +8,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 
 from tests.slurm.actors import COORDINATOR, KEEPER, WORKER, actors, worker_jobs
 from xpshpc.cluster.minislurm import Cluster
 from xpshpc.errors import XpshpcError
-
-OPERATOR_S = 2.0
-OUT_OF_SERVICE = ("down", "drain", "fail")
 
 
 class Kind(Enum):
@@ -81,25 +77,6 @@ class Killer:
         if hit:
             self.fallen.append(Strike(plan.kind, time.time()))
         return hit
-
-    @contextmanager
-    def operator(self) -> Iterator[None]:
-        """Someone who puts nodes that have power back into service, for SLURM keeps those that rebooted unasked out."""
-        over = threading.Event()
-
-        def serve() -> None:
-            while not over.wait(OPERATOR_S):
-                for node in self.cluster.status().nodes:
-                    if node.powered and node.state.startswith(OUT_OF_SERVICE):
-                        self.cluster.run("scontrol", "update", f"NodeName={node.name}", "State=RESUME")
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
 
     def repair_all(self) -> None:
         """Waits until what was taken down is back."""

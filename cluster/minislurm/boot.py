@@ -7,23 +7,30 @@ import pwd
 import re
 import secrets
 import socket
+import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from random import Random
 
 from xpshpc.cluster.minislurm import configuration
 from xpshpc.cluster.minislurm.configuration import Addresses
-from xpshpc.cluster.minislurm.daemon import end_process, last_lines, marked_processes, wait_until
+from xpshpc.cluster.minislurm.daemon import (
+    end_process,
+    last_lines,
+    marked_processes,
+    wait_for_daemon,
+    wait_until,
+)
 from xpshpc.cluster.minislurm.database import start_accounting
 from xpshpc.cluster.minislurm.layout import lay_out, make_folders, occupied, remove_folders
 from xpshpc.cluster.minislurm.network import Network, build_network, claim_network, remove_network
 from xpshpc.cluster.minislurm.node import end_node
 from xpshpc.cluster.minislurm.plan import ClusterPlan
 from xpshpc.cluster.minislurm.ports import held_ports
-from xpshpc.cluster.minislurm.query import node_states, resume_node
+from xpshpc.cluster.minislurm.query import node_start, node_states, resume_node, retire_node
 from xpshpc.cluster.minislurm.record import Record, locked, read_record, remove_record, write_record
 from xpshpc.cluster.minislurm.requirements import check_requirements
-from xpshpc.cluster.minislurm.services import MUNGED, start_controller, start_munged, start_node
+from xpshpc.cluster.minislurm.services import CONTROLLER, MUNGED, start_controller, start_munged, start_node
 from xpshpc.cluster.process import is_alive
 from xpshpc.errors import EnvironmentFault, UsageError
 
@@ -32,6 +39,7 @@ STARTS = 4
 USABLE = ("idle", "mixed", "allocated", "completing")
 _WRITABLE_IN_A_CONFIGURATION = re.compile(r"[\w.+/-]+", re.ASCII)
 _CLASH = "Address already in use"
+_SECOND = "%Y-%m-%dT%H:%M:%S"
 
 
 def start_cluster(root: Path, plan: ClusterPlan) -> Record:
@@ -97,6 +105,23 @@ def wait_for_nodes(record: Record, nodes: Collection[str], *, resume: bool = Fal
         return states.keys() == set(nodes) and not waiting
 
     wait_until(all_usable, f"SLURM to use {', '.join(nodes)}")
+
+
+def boot_again(record: Record, node: str) -> Record:
+    """Boots a node that has lost its power, and waits until SLURM has heard of it; it is for the caller to resume it.
+
+    Raises EnvironmentFault, at once where there is no controller.
+    """
+    controller = record.processes.get(CONTROLLER)
+    if controller is None or not is_alive(controller):
+        raise EnvironmentFault("no controller that could take the node back", where=node, try_="start it first")
+    retire_node(record, node)
+    before = node_start(record, node)
+    wait_until(lambda: time.strftime(_SECOND) > before, "another second")
+    record = start_node(record, node)
+    words = (record.layout.words(node),)
+    wait_for_daemon(record.processes[node], lambda: node_start(record, node) > before, node, words)
+    return record
 
 
 def _start_in_spite_of_clashes(root: Path, plan: ClusterPlan) -> Record:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from xpshpc.cluster.command import Answer
-from xpshpc.cluster.minislurm.boot import end_cluster, is_running, start_cluster, wait_for_nodes
+from xpshpc.cluster.minislurm.boot import boot_again, end_cluster, is_running, start_cluster, wait_for_nodes
 from xpshpc.cluster.minislurm.network import LINK_INSIDE, Network, set_link
 from xpshpc.cluster.minislurm.node import end_node, node_processes, tasks
 from xpshpc.cluster.minislurm.plan import ClusterPlan
@@ -19,7 +19,6 @@ from xpshpc.cluster.minislurm.services import (
     client_environment,
     end_service,
     start_controller,
-    start_node,
 )
 from xpshpc.cluster.minislurm.status import ClusterStatus, NodeStatus, parse_jobs, parse_nodes
 from xpshpc.cluster.process import ProcessId, is_alive
@@ -84,11 +83,14 @@ class Cluster:
         self._change(lambda record: self._without(name, record))
 
     def start_node(self, name: str) -> None:
-        """Boots a node again and lets SLURM use it; one that runs is left as it is. Raises EnvironmentFault."""
+        """Boots a node again and lets SLURM use it; one that runs is left as it is.
+
+        Raises EnvironmentFault, at once where there is no controller to take it.
+        """
         self._check_node(name)
 
         def start(record: Record) -> Record:
-            return record if _lives(record, name) else start_node(self._without(name, record), name)
+            return record if _lives(record, name) else boot_again(self._without(name, record), name)
 
         self._change(start)
         wait_for_nodes(self._record(), (name,), resume=True)

@@ -9,7 +9,8 @@ from xpshpc.cluster.command import Answer, ask
 from xpshpc.cluster.minislurm.daemon import stray_variables
 from xpshpc.cluster.minislurm.record import Record
 from xpshpc.cluster.minislurm.services import client_environment
-from xpshpc.cluster.minislurm.status import parse_nodes
+from xpshpc.cluster.minislurm.status import parse_nodes, parse_start
+from xpshpc.errors import EnvironmentFault
 
 QUERY_TIMEOUT_S = 30
 GIVEN_UP = ("down", "drained", "draining", "drain", "fail")
@@ -39,3 +40,19 @@ def resume_node(record: Record, node: str, state: str) -> None:
     """Lets SLURM use a node again that it has given up, once the node answers (until then its state has a star)."""
     if state in GIVEN_UP:
         ask_slurm(record, "scontrol", "update", f"NodeName={node}", "State=RESUME")
+
+
+def retire_node(record: Record, node: str) -> None:
+    """Tells SLURM that a node is down, as an operator does before booting it: its jobs end or go elsewhere.
+
+    A node that boots unasked is otherwise given up, sooner or later. Raises EnvironmentFault if nobody answers.
+    """
+    answer = ask_slurm(record, "scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=boots again")
+    if not answer.ok:
+        raise EnvironmentFault(f"SLURM was not told that {node} is down: {answer.last_words()}", where=node)
+
+
+def node_start(record: Record, node: str) -> str:
+    """When a node's slurmd has last started, as SLURM knows, to the second; empty if it does not."""
+    answer = ask_slurm(record, "scontrol", "show", "node", node)
+    return parse_start(answer.output) if answer.ok else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -45,6 +46,12 @@ def parse_nodes(output: str, powered: Collection[str]) -> tuple[NodeStatus, ...]
         name, state, reason = line.strip().split("|", 2)
         found.append(NodeStatus(name, state.lower(), name in powered, "" if reason in NONE else reason))
     return tuple(found)
+
+
+def parse_start(output: str) -> str:
+    """When a node's slurmd has last started, from `scontrol show node`; empty if SLURM never heard of it."""
+    found = re.search(r"SlurmdStartTime=(\d\S*)", output)
+    return found[1] if found else ""
 
 
 def parse_jobs(output: str) -> tuple[JobStatus, ...]:

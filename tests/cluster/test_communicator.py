@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from communicator_rank import contribution, rows
 
+from tests.cluster.communicator_rank import contribution, rows
 from xpshpc.cluster.communicator import Solo, launch_kind, open_communicator
 from xpshpc.cluster.gang import run_gang
 from xpshpc.errors import UsageError

@@ -16,7 +16,6 @@ from xpshpc.cluster.check import Check, State
 from xpshpc.cluster.command import ask
 from xpshpc.cluster.doctor import (
     check_packages,
-    check_ranks,
     check_slurm,
     check_stack,
     examine,
@@ -27,6 +26,7 @@ from xpshpc.cluster.doctor import (
 from xpshpc.cluster.filesystem import examine_folder, file_system_type, try_operations
 from xpshpc.cluster.pins import parse_pins, project_pins
 from xpshpc.cluster.profile import Profile, read_profile
+from xpshpc.cluster.rank_trial import check_ranks
 from xpshpc.errors import ExitCode
 
 HOROVOD = {"version": "0.28.1", "tensorflow": "2.21.0", "gloo": True, "mpi": False, "nccl": False}
@@ -123,7 +123,7 @@ def test_ranks_of_one_host_need_no_address_for_its_name() -> None:
     """Gloo takes the loopback interface it was given; by the host's name, ranks would listen to the network."""
     code = (
         "import socket; socket.sethostname('no-such-host.invalid')\n"
-        "from xpshpc.cluster.doctor import try_ranks\n"
+        "from xpshpc.cluster.rank_trial import try_ranks\n"
         "import sys; check = try_ranks('horovod', 'gloo', 'two ranks'); sys.stdout.write(check.state + check.found)"
     )
     done = subprocess.run(["unshare", "--uts", sys.executable, "-c", code], capture_output=True, text=True, check=True)

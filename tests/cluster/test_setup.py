@@ -48,6 +48,15 @@ def path_with(folder: Path, *tools: str) -> str:
     return str(folder)
 
 
+def path_without(folder: Path, *tools: str) -> str:
+    """A PATH on which there is all that is on this one, but these tools."""
+    folder.mkdir()
+    for found in (found for place in os.get_exec_path() if Path(place).is_dir() for found in Path(place).iterdir()):
+        if found.name not in tools and not (folder / found.name).is_symlink():
+            (folder / found.name).symlink_to(found)
+    return str(folder)
+
+
 # ---- What would be done ---------------------------------------------------------------------------------------------
 
 
@@ -91,8 +100,11 @@ def test_slurm_is_asked_for_where_it_is_missing_and_wanted(tmp_path: Path) -> No
         call(SETUP, *options, "--without-slurm", environment=bare),
     )
     assert wanted.returncode == unwanted.returncode == 0
-    assert "slurm-client" in wanted.stdout and "No SLURM here" in wanted.stdout
+    assert "No SLURM to start here" in wanted.stdout
+    assert re.search(r"apt-get install --no-install-recommends .*slurm-client", wanted.stdout)
     assert "slurm-client" not in unwanted.stdout and "No SLURM" not in unwanted.stdout
+    (for_all,) = re.findall("Ask the administrator for: (.*)", wanted.stdout)
+    assert "slurm" not in for_all and for_all in unwanted.stdout
 
 
 @pytest.mark.parametrize(
@@ -128,7 +140,8 @@ class Environment:
     first: subprocess.CompletedProcess[str]
 
     def set_up(self, *options: str) -> subprocess.CompletedProcess[str]:
-        return call(SETUP, "--venv", self.venv, "--python", sys.executable, *options, environment=self.variables)
+        chosen = ("--venv", self.venv, "--python", sys.executable, "--no-apt", *options)
+        return call(SETUP, *chosen, environment=self.variables)
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +182,22 @@ def test_a_second_set_up_does_nothing(environment: Environment) -> None:
 @needs_cpu_environment
 def test_other_options_make_a_new_set_up_needed(environment: Environment) -> None:
     assert "Would install" in environment.set_up("--without-mpi", "--dry-run").stdout
+    assert "up to date" in environment.set_up("--dry-run").stdout
+
+
+@needs_cpu_environment
+def test_with_slurm_or_without_the_environment_is_the_same(environment: Environment) -> None:
+    assert "up to date" in environment.set_up("--without-slurm", "--dry-run").stdout
+
+
+@needs_cpu_environment
+def test_slurm_that_could_not_be_had_is_asked_for_once(environment: Environment, tmp_path: Path) -> None:
+    path = {"PATH": path_without(tmp_path / "bin", "srun", "apt-get", "sudo")}
+    command = (SETUP, "--venv", environment.venv, "--python", sys.executable)
+    first, second = (call(*command, environment={**environment.variables, **path}) for _ in range(2))
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "No SLURM to start here" in first.stdout and "slurm-client" in first.stdout
+    assert second.stdout == f"The environment is up to date: {environment.venv}\n"
     assert "up to date" in environment.set_up("--dry-run").stdout
 
 

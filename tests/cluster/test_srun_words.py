@@ -55,6 +55,11 @@ def test_what_the_cluster_did_is_told(said, fate):
         ("srun: error: Unable to create step for job 12: Requested nodes are busy", "AGAIN"),
         ("srun: error: Unable to allocate resources: Socket timed out on send/recv operation", "AGAIN"),
         ("srun: error: Unable to allocate resources: Invalid partition name specified", "REFUSED"),
+        (
+            "srun: error: Unable to confirm allocation for job 8: Job is pending execution\n"
+            "srun: Check SLURM_JOB_ID environment variable. Expired or invalid job 8",
+            "GONE",
+        ),
         ("srun: error: Unable to create step for job 12: More processors requested than permitted", "REFUSED"),
     ],
 )

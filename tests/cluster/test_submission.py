@@ -142,7 +142,7 @@ def test_few_jobs_allowed_make_one_job_of_all_stages_that_has_what_each_of_them_
 
 
 def test_stages_that_no_one_job_runs_are_refused_where_few_jobs_are_allowed(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="allows 3 jobs"):
+    with pytest.raises(UsageError, match="allows 3 jobs to be added"):
         plan_chain(wish(tmp_path, stages=("generate", "train")), 3)
     assert len(plan_chain(wish(tmp_path, stages=("train",)), 1).jobs) == 1
 

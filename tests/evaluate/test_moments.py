@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moments_rank import rows as known_rows
 
+from tests.evaluate.moments_rank import rows as known_rows
 from xpshpc.cluster.communicator import Solo
 from xpshpc.cluster.gang import run_gang
 from xpshpc.evaluate.moments import Moments, merge_over_ranks

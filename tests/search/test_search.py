@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -16,12 +15,13 @@ from tests.search.searched_job import DIVERGING, searched_job
 from tests.train.stored_run import store_run
 from xpshpc.errors import Drained, EnvironmentFault, UsageError
 from xpshpc.events import StageProgressed, read_events
-from xpshpc.run_directory import RunDirectory
+from xpshpc.run_directory import LOCK, RunDirectory
 from xpshpc.search.best import best_folder
 from xpshpc.search.outcome import State
 from xpshpc.search.result import journal_path, read_search
 from xpshpc.search.search import search
 from xpshpc.spectra.model_card import find_model
+from xpshpc.store.stage import hold_stage
 from xpshpc.train.result import checkpoints_path, file_hash, read_result
 
 ranks = pytest.mark.ranks
@@ -81,7 +81,7 @@ def test_the_best_network_is_exported_with_the_card_of_its_trial(night):
     assert card["search"]["parameters"] == best["parameters"]
     assert find_model(best_folder(run)).model == best_folder(run) / "model.keras"
     assert not checkpoints_path(trial.run(run)).exists()
-    assert sorted(path.name for path in run.search.iterdir()) == ["best", "journal.jsonl", "trials"]
+    assert {path.name for path in run.search.iterdir()} - {LOCK} == {"best", "journal.jsonl", "trials"}
 
 
 @ranks
@@ -173,24 +173,16 @@ def test_a_trial_that_somebody_else_trains_stops_the_search_and_is_not_given_up(
     job_file = rates(tmp_path, GOOD)
     run = store_run(tmp_path, job_file)
     (trial,) = read_search(run, job_file).trials
-    trial.run(run).train.mkdir(parents=True)
-    other = os.open(trial.run(run).train, os.O_RDONLY)
-    fcntl.flock(other, fcntl.LOCK_EX)
-    with pytest.raises(UsageError, match="another process is training"):
+    with hold_stage(trial.run(run), "train"), pytest.raises(UsageError, match="another process is training"):
         search(run, job_file, ranks=1)
-    os.close(other)
     assert read_search(run, job_file).outcomes[trial.id].state is State.PENDING
 
 
 def test_two_searches_of_one_run_at_a_time_are_refused(tmp_path):
     job_file = rates(tmp_path, GOOD)
     run = store_run(tmp_path, job_file)
-    run.search.mkdir()
-    other = os.open(run.search, os.O_RDONLY)
-    fcntl.flock(other, fcntl.LOCK_EX)
-    with pytest.raises(UsageError, match="another process is searching this run"):
+    with hold_stage(run, "search"), pytest.raises(UsageError, match="another process is searching this run"):
         search(run, job_file, ranks=1)
-    os.close(other)
     assert not journal_path(run).exists()
 
 

@@ -17,8 +17,8 @@ COORDINATOR, KEEPER = "tests.coordinator", "xpshpc.cluster.worker_job"
 WORKER = "--multiprocessing-fork"
 
 
-def profile_of(cluster: Cluster, workers: int = 4, **limits: Any) -> Profile:
-    """Small worker jobs on this cluster, and an impatient coordinator."""
+def profile_of(cluster: Cluster, workers: int = 4, *, interface: str | None = None, **limits: Any) -> Profile:
+    """Small worker jobs on this cluster, and an impatient coordinator; nodes meet by `interface`, if not by theirs."""
     return Profile.model_validate(
         {
             "name": "faults",
@@ -27,7 +27,7 @@ def profile_of(cluster: Cluster, workers: int = 4, **limits: Any) -> Profile:
             "launcher": "srun-gloo",
             "slurm": {
                 "partition": "main",
-                "interface": cluster.interface,
+                "interface": interface or cluster.interface,
                 "environment": [f"export PYTHONPATH={ROOT}"],
                 "generate": {"mode": "jobs", "time": "00:10:00", "memory_per_worker": "500M"},
                 "limits": {"stop_before_s": 10, "lost_after_s": 5.0, **limits},

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from xpshpc.cluster.minislurm import Cluster, ClusterPlan, bring_up
 from xpshpc.cluster.minislurm.daemon import stray_variables
 from xpshpc.cluster.minislurm.requirements import missing_programs
+from xpshpc.errors import EnvironmentFault
 
 PATIENCE_S = 60
 
@@ -19,9 +21,7 @@ PATIENCE_S = 60
 def minislurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Four nodes of two cores and two fake GPUs, each in a pid namespace where that can be."""
     plan = ClusterPlan()
-    missing = missing_programs(plan)
-    if missing:
-        pytest.skip(f"no SLURM here ({', '.join(missing)}); cluster/setup.sh installs it")
+    need_programs(plan)
     with bring_up(tmp_path_factory.mktemp("slurm") / "cluster", plan) as cluster:
         yield cluster
 
@@ -35,6 +35,24 @@ def slurm_environment(minislurm: Cluster, monkeypatch: pytest.MonkeyPatch) -> It
         monkeypatch.setenv(name, text)
     yield minislurm
     make_whole(minislurm)
+
+
+def need_programs(plan: ClusterPlan) -> None:
+    """Skips the test where something is not installed that a cluster of this plan is made of."""
+    missing = missing_programs(plan)
+    if missing:
+        pytest.skip(f"no SLURM here ({', '.join(missing)}); cluster/setup.sh installs it")
+
+
+def bring_up_linked(root: Path, plan: ClusterPlan) -> Cluster:
+    """A cluster of isolation net; skips the test, saying why, where this user can make no networks."""
+    need_programs(plan)
+    try:
+        return bring_up(root, plan)
+    except EnvironmentFault as fault:
+        if fault.where != "isolation net":
+            raise
+        pytest.skip(f"no networks can be made here: {' '.join(fault.what.split())}")
 
 
 def make_whole(cluster: Cluster) -> None:

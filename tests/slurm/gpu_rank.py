@@ -6,12 +6,12 @@ import socket
 import sys
 from pathlib import Path
 
-from xpshpc.cluster.gpus import own_gpu, shown_gpus
+from xpshpc.cluster.gpus import own_gpu
 from xpshpc.cluster.rank import launched_rank
 
 if __name__ == "__main__":
-    shown = shown_gpus(os.environ.get("CUDA_VISIBLE_DEVICES"))
-    index = own_gpu(int(os.environ["SLURM_LOCALID"]), len(shown or ()))
+    shown = [gpu for gpu in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu]
+    index = own_gpu(int(os.environ["SLURM_LOCALID"]), len(shown))
     told = {"node": os.environ["SLURMD_NODENAME"], "gpu": None if index is None else shown[index]}
     told |= {name: os.environ[name] for name in os.environ if name.startswith("HOROVOD_")}
     told["host"] = socket.gethostname()

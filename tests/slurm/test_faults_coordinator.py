@@ -6,9 +6,11 @@ import json
 import os
 import shlex
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.benches import make_shards
@@ -17,7 +19,12 @@ from tests.invariants import check_invariants, check_plan_is_covered, store_byte
 from tests.slurm.actors import COORDINATOR, KEEPER, WORKER, actors, profile_of, write_profile
 from tests.sources import numbers_job
 from xpshpc.cluster.minislurm import Cluster
+from xpshpc.cluster.minislurm.configuration import CLUSTER_NAME
+from xpshpc.errors import EnvironmentFault
+from xpshpc.events import Event, read_events
+from xpshpc.generate.events import ShardCommitted
 from xpshpc.generate.generate import generate
+from xpshpc.generate.heartbeat import read_beats
 from xpshpc.run_directory import RunDirectory
 from xpshpc.store.identity import read_identity
 from xpshpc.store.manifest import read_manifest
@@ -41,9 +48,11 @@ def committed(run: RunDirectory) -> int:
     return 0 if identity is None else int(read_manifest(run, identity.plan()).committed.sum())
 
 
-def submit_coordinator(cluster: Cluster, folder: Path, name: str, run: RunDirectory, *options: str) -> str:
+def submit_coordinator(
+    cluster: Cluster, folder: Path, name: str, run: RunDirectory, *options: str, interface: str | None = None
+) -> str:
     """A coordinator as a job of its own; what it answers is in `name`.json."""
-    profile = write_profile(profile_of(cluster), folder / f"{name}.toml")
+    profile = write_profile(profile_of(cluster, interface=interface), folder / f"{name}.toml")
     command = shlex.join(coordinator_command(run.path, 4, profile, **JOB))
     script = folder / f"{name}.sbatch"
     answer_file = shlex.quote(str(folder / f"{name}.json"))
@@ -122,3 +131,48 @@ def test_of_two_coordinators_on_two_nodes_one_works_and_the_other_is_told_whose_
     assert answers[winner]["committed"] == 480
     assert nothing_runs(cluster)
     check_invariants(run, numbers_job(**JOB), undisturbed)
+
+
+def test_who_was_taken_over_leaves_all_that_is_its_successors(
+    slurm_environment: Cluster, tmp_path: Path, undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By SLURM's word its job is over, yet it lives: it slept, and wakes up while its successor is at work."""
+    run, cluster, interface = RunDirectory(tmp_path / "run"), slurm_environment, outside_interface()
+    if cluster.plan.isolation == "none":
+        pytest.skip("without namespaces the successor sees that its predecessor lives")
+    over = cluster.run("sbatch", "--parsable", "--output=/dev/null", "--wrap", "true").output.strip()
+    wait_until(lambda: state_of(cluster, over) == "COMPLETED")
+    monkeypatch.setenv("SLURM_JOB_ID", over)
+    monkeypatch.setenv("SLURM_CLUSTER_NAME", CLUSTER_NAME)
+    monkeypatch.setattr("xpshpc.store.lease.BEAT_S", 0.0)
+    successors: list[str] = []
+    certificates: set[Path] = set()
+
+    def sleep_while_taken_over(event: Event) -> None:
+        if isinstance(event, ShardCommitted) and not successors:
+            successors.append(submit_coordinator(cluster, tmp_path, "successor", run, interface=interface))
+            wait_until(lambda: any(read_beats(run.staging / "000002")))
+            certificates.update(run.staging.glob("tls-*"))
+
+    profile = profile_of(cluster, interface=interface)
+    with pytest.raises(EnvironmentFault, match="taken this run over"):
+        generate(numbers_job(**JOB), run, workers=4, profile=profile, on_event=sleep_while_taken_over)
+    assert committed(run) < SHARDS
+    assert not (run.staging / "000001").exists() and (run.staging / "000002").is_dir()
+    assert set(run.staging.glob("tls-*")) == certificates
+    assert len(certificates) == (interface is not None)
+    wait_until(lambda: state_of(cluster, successors[0]) in OVER)
+    answer = json.loads((tmp_path / "successor.json").read_text())
+    assert (answer["committed"], answer["failures"]) == (480, {})
+    requested = [event["jobs"] for event in read_events(run.events) if event["event"] == "WorkersRequested"]
+    assert requested == [4, 4]
+    assert nothing_runs(cluster)
+    check_invariants(run, numbers_job(**JOB), undisturbed)
+
+
+def outside_interface() -> str | None:
+    """A network interface of this host that is not the loopback: only there do workers need certificates."""
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(one.family is socket.AF_INET and not one.address.startswith("127.") for one in addresses):
+            return name
+    return None

@@ -16,10 +16,10 @@ from tests.benches import make_shards
 from tests.coordinator import wait_until
 from tests.invariants import check_invariants, store_bytes
 from tests.slurm.actors import WORKER, actors, profile_of
+from tests.slurm.conftest import bring_up_linked
 from tests.sources import numbers_job
-from xpshpc.cluster.minislurm import Cluster, ClusterPlan, bring_up
+from xpshpc.cluster.minislurm import Cluster, ClusterPlan
 from xpshpc.cluster.minislurm.daemon import stray_variables
-from xpshpc.cluster.minislurm.requirements import missing_programs
 from xpshpc.cluster.process import ProcessId, is_alive
 from xpshpc.events import Event, read_events
 from xpshpc.generate.events import ShardCommitted, ShardFailed
@@ -35,13 +35,9 @@ SHARDS = 30
 @pytest.fixture
 def linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A cluster whose nodes have addresses and links of their own."""
-    plan = ClusterPlan(isolation="net")
-    missing = missing_programs(plan)
-    if missing:
-        pytest.skip(f"no SLURM with links here ({', '.join(missing)}); cluster/setup.sh installs it")
     for name in stray_variables(os.environ):
         monkeypatch.delenv(name)
-    with bring_up(tmp_path / "cluster", plan) as cluster:
+    with bring_up_linked(tmp_path / "cluster", ClusterPlan(isolation="net")) as cluster:
         for name, text in cluster.environment.items():
             monkeypatch.setenv(name, text)
         yield cluster

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +14,16 @@ import psutil
 import pytest
 
 from tests.benches import make_shards
-from tests.coordinator import wait_until
+from tests.coordinator import coordinator_command, wait_until
 from tests.invariants import check_nothing_is_left, check_plan_is_covered, store_bytes
+from tests.slurm.actors import write_profile
 from tests.slurm.numbers_domain import ROOT, install
 from tests.sources import numbers_job
 from xpshpc.cluster.minislurm import Cluster
 from xpshpc.cluster.profile import Profile, read_profile
+from xpshpc.cluster.slurm import Slurm
 from xpshpc.errors import EnvironmentFault, UsageError
-from xpshpc.events import Event, StageProgressed, StageStarted
+from xpshpc.events import Event, StageProgressed, StageStarted, read_events
 from xpshpc.generate.allocation import srun_command
 from xpshpc.generate.events import ShardCommitted, WorkerJoined
 from xpshpc.generate.generate import GenerateResult, generate
@@ -143,6 +146,29 @@ def test_when_the_caller_is_killed_the_ranks_end_in_good_order(
 def test_what_slurm_refuses_is_told_in_its_words(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"[Ii]nvalid partition"):
         generate(numbers_job(**JOB), RunDirectory(tmp_path / "run"), workers=1, profile=profile(partition="nowhere"))
+
+
+def test_inside_a_job_the_ranks_run_where_the_job_does(
+    tmp_path: Path, slurm_environment: Cluster, undisturbed: dict[str, str]
+) -> None:
+    run = RunDirectory(tmp_path / "run")
+    file = write_profile(profile(), tmp_path / "profile.toml")
+    command = shlex.join(coordinator_command(run.path, WORKERS, file, **JOB))
+    script = tmp_path / "generate.sbatch"
+    script.write_text(
+        f"#!/bin/bash\ncd {shlex.quote(str(ROOT))}\nexec {command} > {shlex.quote(str(tmp_path))}/answer\n"
+    )
+    options = ["--nodelist=node2,node3", "--nodes=2", "--ntasks-per-node=2", "--mem=2000M", "--output=/dev/null"]
+    job_id = Slurm(patience_s=10).submit(script, options=options)
+    wait_until(lambda: all(job.over for job in Slurm(patience_s=10).jobs([job_id])))
+    assert json.loads((tmp_path / "answer").read_text())["committed"] == 320
+    joined = [event for event in read_events(run.events) if event["event"] == "WorkerJoined"]
+    assert len({event["worker"] for event in joined}) == WORKERS
+    assert {event["host"] for event in joined} <= {"node2", "node3"}
+    assert {event["job_id"] for event in joined} == {job_id}
+    assert store_bytes(run) == undisturbed
+    check_nothing_is_left(run)
+    check_nothing_runs(slurm_environment)
 
 
 def test_inside_a_job_srun_takes_what_the_job_has() -> None:

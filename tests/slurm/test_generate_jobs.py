@@ -17,6 +17,8 @@ from xpshpc.cluster import worker_jobs
 from xpshpc.cluster.certificates import fresh_certificates
 from xpshpc.cluster.minislurm import Cluster
 from xpshpc.cluster.profile import Profile, read_profile
+from xpshpc.cluster.slurm import Slurm
+from xpshpc.cluster.worker_queue import worker_job_name, worker_script
 from xpshpc.errors import EnvironmentFault, UsageError
 from xpshpc.events import Event, read_events
 from xpshpc.generate.events import (
@@ -79,8 +81,33 @@ def test_the_bytes_are_those_of_one_machine(
     assert {event.host for event in joined} <= set(slurm_environment.nodes)
     assert all(event.worker == event.job_id for event in joined)
     check_nothing_runs(slurm_environment)
-    again = generate(numbers_job(**JOB), run, workers=4, profile=profile())
-    assert (again.made, again.workers) == (0, 0)
+
+
+def test_what_was_left_in_the_queue_at_the_very_end_is_cancelled_by_the_next_call(
+    tmp_path: Path, slurm_environment: Cluster
+) -> None:
+    """A coordinator killed then has made everything, and its last workers start and wait for it."""
+    run, job = RunDirectory(tmp_path / "run"), numbers_job(samples=32)
+    generate(job, run, workers=1, profile=profile())
+    Slurm(patience_s=10).submit(worker_script(run), array=range(2))
+    wait_until(lambda: [task.state for task in slurm_environment.status().jobs] == ["running"] * 2)
+    again = generate(job, run, workers=4, profile=profile())
+    assert (again.committed, again.made, again.workers) == (32, 0, 0)
+    check_nothing_runs(slurm_environment)
+
+
+def test_dask_itself_may_decide_on_the_number_of_jobs(
+    tmp_path: Path, slurm_environment: Cluster, undisturbed: dict[str, str]
+) -> None:
+    run = RunDirectory(tmp_path / "run")
+    events: list[Event] = []
+    site = {**profile().site.model_dump(exclude_none=True)["generate"], "adaptive": True}
+    result = generate(numbers_job(**JOB), run, workers=3, profile=profile(generate=site), on_event=events.append)
+    assert (result.committed, result.failures) == (320, {})
+    assert 1 <= len({event.job_id for event in kinds(events, WorkerJoined)}) <= 3
+    check_complete(run, numbers_job(**JOB))
+    assert store_bytes(run) == undisturbed
+    check_nothing_runs(slurm_environment)
 
 
 def test_several_workers_in_a_job_are_told_apart(tmp_path: Path, slurm_environment: Cluster) -> None:
@@ -222,7 +249,7 @@ def test_without_the_runs_certificate_nobody_gets_in(tmp_path: Path, monkeypatch
 
     def knock(event: Event) -> None:
         if isinstance(event, WorkerJoined) and not refused:
-            folder = run.slurm / "tls"
+            (folder,) = run.staging.glob("tls-*")
             assert folder.stat().st_mode & 0o777 == 0o700
             assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
             address = next(word for word in script_of(run).split() if word.startswith("tls://"))
@@ -233,7 +260,6 @@ def test_without_the_runs_certificate_nobody_gets_in(tmp_path: Path, monkeypatch
     generate(numbers_job(**JOB), run, workers=2, profile=profile(), on_event=knock)
     assert refused == ["refused", "refused"]
     check_complete(run, numbers_job(**JOB))
-    assert not (run.slurm / "tls").exists()
 
 
 def outside_address(_interface: str | None) -> str:
@@ -266,6 +292,6 @@ def knock_at(address: str, security: Any, client: Callable[..., Any]) -> str:
 
 
 def test_worker_jobs_of_two_runs_have_two_names(tmp_path: Path) -> None:
-    names = {worker_jobs.worker_job_name(tmp_path / place / "run") for place in ("a", "b")}
+    names = {worker_job_name(tmp_path / place / "run") for place in ("a", "b")}
     assert len(names) == 2
     assert all(os.sep not in name for name in names)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.slurm.conftest import bring_up_linked, need_programs
 from xpshpc.cluster.minislurm import Cluster, ClusterPlan, bring_up
 from xpshpc.cluster.minislurm.network import NAMESPACES, Network
-from xpshpc.cluster.minislurm.requirements import missing_programs
 from xpshpc.cluster.process import is_alive
 from xpshpc.errors import EnvironmentFault, UsageError
 
@@ -105,8 +104,7 @@ def test_accidents_to_what_is_not_there_are_refused(slurm_environment: Cluster) 
 
 
 def test_a_cluster_that_is_gone_says_so(tmp_path: Path) -> None:
-    if missing_programs(ClusterPlan()):
-        pytest.skip("no SLURM here; cluster/setup.sh installs it")
+    need_programs(ClusterPlan())
     cluster = bring_up(tmp_path / "c", ClusterPlan(nodes=1, gpus=0))
     cluster.down()
     for ask in (cluster.status, cluster.leftovers, cluster.stop_controller, lambda: cluster.kill_node("node1")):
@@ -120,18 +118,7 @@ def test_a_cluster_that_is_gone_says_so(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def networked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    if os.geteuid() != 0:
-        pytest.skip("only root may make networks")
-    plan = ClusterPlan(nodes=2, isolation="net")
-    if missing_programs(plan):
-        pytest.skip("no SLURM or iproute2 here; cluster/setup.sh installs them")
-    try:
-        cluster = bring_up(tmp_path_factory.mktemp("net") / "c", plan)
-    except EnvironmentFault as fault:
-        if fault.where != "isolation net":
-            raise
-        pytest.skip(f"no networks can be made here: {fault.what}")
-    with cluster:
+    with bring_up_linked(tmp_path_factory.mktemp("net") / "c", ClusterPlan(nodes=2, isolation="net")) as cluster:
         yield cluster
 
 

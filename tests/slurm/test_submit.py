@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from tests.slurm.commands import AWAY, TIMED_OUT, failing, hasty, wait_until
 from xpshpc.cluster.chain import Wish, plan_chain
@@ -15,7 +16,7 @@ from xpshpc.cluster.profile import Profile, read_profile
 from xpshpc.cluster.site import Stage
 from xpshpc.cluster.slurm import Slurm, SlurmRefused, SlurmUnreachable
 from xpshpc.cluster.submission import SubmittedJob, read_submission, submission_path, write_submission
-from xpshpc.cluster.submit import cancel_queued, queued_jobs, refuse_second, submit_chain
+from xpshpc.cluster.submit import cancel_queued, queued_jobs, refuse_awaited, refuse_second, submit_chain
 from xpshpc.errors import ExitCode, UsageError
 from xpshpc.run_directory import RunDirectory
 
@@ -83,6 +84,35 @@ def test_the_scripts_serve_by_hand_too(tmp_path: Path, monkeypatch: pytest.Monke
     logs = "".join(log.read_text() for log in tmp_path.glob("*.out"))
     assert Slurm().jobs([job_id])[0].state == "COMPLETED", logs
     assert page.is_file()
+
+
+def test_jobs_that_wait_for_shards_keep_them_from_being_taken_back(tmp_path: Path) -> None:
+    wish, run = held(tmp_path / "one", "train", "evaluate")
+    training, _ = submit_chain(run, plan_chain(wish, None), "minislurm", Slurm()).job_ids
+    with pytest.raises(UsageError, match=rf"job {training} \(train\)"):
+        refuse_awaited(run.path, Slurm())
+    whole, whole_run = held(tmp_path / "two", "generate", "train")
+    submit_chain(whole_run, plan_chain(whole, None), "minislurm", Slurm())
+    refuse_awaited(whole_run.path, Slurm())
+
+
+def test_jobs_that_are_queued_already_count_against_the_limit(tmp_path: Path) -> None:
+    limits = {"max_jobs": 6}
+    profile = read_profile("minislurm").model_dump(mode="json", exclude_none=True)
+    profile["slurm"]["limits"] |= limits
+    (file := tmp_path / "few.toml").write_text(tomli_w.dumps(profile))
+    asked = (f"--on={file}", "--dry-run")
+    assert submit(tmp_path, *asked)["merged"] == ""
+    wish, run = held(tmp_path / "other", "report")
+    submit_chain(run, plan_chain(wish, None), "minislurm", Slurm())
+    assert "5 jobs may be added" in str(submit(tmp_path, *asked)["merged"])
+
+
+def test_what_a_later_stage_would_refuse_is_refused_before_anything_is_submitted(tmp_path: Path) -> None:
+    for words in (("--set=train.global_batch=63",), ("--stages=generate,search",)):
+        submit(tmp_path, "--yes", *words, code=ExitCode.USAGE)
+    assert list(tmp_path.iterdir()) == []
+    assert ours() == []
 
 
 def test_nothing_is_done_without_a_yes(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +111,22 @@ def test_mpi_alone_finds_the_same_metrics_and_the_same_distance(reference, slurm
     files = tmp_path / "a.npz", tmp_path / "b.npz"
     shared = fid(*files, ranks=4, launcher="srun-pmix", step=step_for(4), scratch=tmp_path)
     assert shared.fid == pytest.approx(fid(*files).fid, rel=1e-12)
+
+
+def test_a_distance_over_nodes_leaves_nothing_beside_the_features(slurm_environment, tmp_path):
+    random = np.random.default_rng(1)
+    for name in "ab":
+        np.savez(tmp_path / f"{name}.npz", features=random.standard_normal((90, 7)))
+    files = [str(tmp_path / f"{name}.npz") for name in "ab"]
+    told = []
+    for words in ((), ("--on=minislurm", "--ranks=2")):
+        done = subprocess.run(
+            [sys.executable, "-m", "xpshpc", "fid", *files, *words, "--json"], capture_output=True, check=True
+        )
+        told.append(json.loads(done.stdout))
+    assert [answer["ranks"] for answer in told] == [1, 2]
+    assert told[1]["fid"] == pytest.approx(told[0]["fid"], rel=1e-12)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npz", "b.npz"]
 
 
 def _numbers(told: object) -> list[float]:

@@ -101,7 +101,7 @@ def test_a_cause_that_no_sample_has_is_named_with_those_there_are(run: RunDirect
 def test_a_run_that_is_worked_on_is_refused(run: RunDirectory, job_file: JobFile) -> None:
     found, before = survey_quarantine(run, job_file), store_bytes(run)
     run.train.mkdir()
-    with alone_in(run.train, "training"), pytest.raises(UsageError, match="training on this run"):
+    with alone_in(run.train, "training"), pytest.raises(UsageError, match="training this run"):
         release_quarantine(run, found)
     with hold_lease(run), pytest.raises(UsageError, match="being worked on by process"):
         release_quarantine(run, found)

@@ -6,12 +6,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from stored_run import small_job, store_run
 
-from xpshpc.errors import UsageError
+from tests.train.stored_run import small_job, store_run
+from xpshpc.errors import EnvironmentFault, UsageError
 from xpshpc.events import EventLog, StageProgressed, StageStarted
 from xpshpc.follow import Follower
-from xpshpc.run_directory import RunDirectory
+from xpshpc.run_directory import RunDirectory, alone_in
 from xpshpc.store.lease import take_lease
 from xpshpc.store.owner import this_owner
 from xpshpc.train.launch import train
@@ -117,6 +117,19 @@ def test_the_next_life_of_a_job_takes_its_training_over_at_once(tmp_path):
     ]
     take_lease(run, lives[0], stage="train")
     assert take_lease(run, lives[1], stage="train").is_ours
+
+
+def test_a_job_that_slurm_has_started_twice_is_no_fault_of_the_job_file(tmp_path, monkeypatch):
+    job_file = small_job(tmp_path)
+    run = store_run(tmp_path, job_file)
+    there = replace(this_owner(time.time(), {}), host="node3", pid_space="node3's", job_id="12", cluster="c")
+    run.train.mkdir()
+    take_lease(run, there, stage="train")
+    with pytest.raises(EnvironmentFault, match=r"started this job twice.* on node3, job 12"):
+        take_lease(run, replace(there, host="node1", pid_space="node1's"), stage="train", job_is_over=lambda _: False)
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    with alone_in(run.train, "training"), pytest.raises(EnvironmentFault, match="another start of this job"):
+        train(run, job_file, ranks=1)
 
 
 def test_the_settings_hash_holds_what_decides_the_network_and_nothing_else(tmp_path):

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from stored_run import small_job, store_run
 
+from tests.train.stored_run import small_job, store_run
 from xpshpc.cluster.gang import RankKilled, run_gang
 from xpshpc.errors import Drained, XpshpcError
 from xpshpc.run_directory import RunDirectory

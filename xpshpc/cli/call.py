@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from xpshpc.cluster.step import Step
     from xpshpc.config import JobFile
     from xpshpc.run_directory import RunDirectory
+
+
+_USES = ("training", "validation", "held_out")
 
 
 @dataclass(frozen=True)
@@ -73,26 +76,37 @@ def make_call(
     )
 
 
-def check_stages(call: Call) -> None:
-    """Finds what would stop a later stage, before the first one begins."""
-    from xpshpc.plan.shards import plan_shards, split_shards
-    from xpshpc.train.batches import check_even_share
-
+def check_stages(call: Call, stages: Collection[str] = ("generate", "train", "evaluate", "report")) -> None:
+    """Finds what would stop a later one of these stages, before the first one begins."""
     job = call.job_file.job
-    split_shards(len(plan_shards(job.generate, "")), job.split)
-    check_even_share(job.train.global_batch, call.ranks)
-    check_surveys(call.job_file)
+    if {"search", "train", "evaluate"} & set(stages):
+        from xpshpc.plan.shards import plan_shards, split_shards
+
+        split_shards(len(plan_shards(job.generate, "")), job.split)
+    if "search" in stages:
+        from xpshpc.search.metric import choose_metric
+        from xpshpc.search.result import choose_strategy, search_section
+        from xpshpc.search.search import check_trials
+
+        metric = choose_metric(search_section(call.job_file))
+        check_trials(choose_strategy(call.job_file).trials, metric, call.job_file, call.ranks)
+    if "train" in stages:
+        from xpshpc.train.batches import check_even_share
+
+        check_even_share(job.train.global_batch, call.ranks)
+    if "report" in stages:
+        check_surveys(call.job_file)
 
 
-def show_plan(call: Call) -> int:
-    """The answer of --dry-run: what the job means, with nothing made."""
+def show_plan(call: Call, *, learns: bool = True) -> int:
+    """The answer of --dry-run: what the job means, with nothing made; without its split where nothing `learns` yet."""
     from xpshpc.plan.identity import data_hash
     from xpshpc.plan.shards import plan_shards, split_shards
     from xpshpc.source import AttendedSource
 
     job = call.job_file.job
     plan = plan_shards(job.generate, data_hash(call.job_file))
-    split = split_shards(len(plan), job.split)
+    split = split_shards(len(plan), job.split) if learns else None
     source = call.job_file.domain.source(job.generate.source, call.job_file.settings, job.generate.options, job.seed)
     if isinstance(source, AttendedSource):
         source.check()
@@ -104,7 +118,7 @@ def show_plan(call: Call) -> int:
         "shards": len(plan),
         "uncompressed_bytes": plan.samples * sum(_sample_bytes(spec.shape, spec.dtype) for spec in specs),
         "arrays": {spec.name: {"shape": list(spec.shape), "dtype": spec.dtype, "unit": spec.unit} for spec in specs},
-        "split": {use: len(getattr(split, use)) for use in ("training", "validation", "held_out")},
+        **({} if split is None else {"split": {use: len(getattr(split, use)) for use in _USES}}),
         "workers": call.workers,
         "ranks": call.ranks,
         "network": job.train.network,

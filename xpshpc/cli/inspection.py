@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,9 +12,10 @@ import typer
 
 from xpshpc.cli import options, show, show_shards, status_page
 from xpshpc.cli.answer import console, print_json
-from xpshpc.errors import ExitCode, UsageError
+from xpshpc.errors import EnvironmentFault, ExitCode, UsageError
 
 WATCH_INTERVAL_S = 5.0
+_QUESTION_S = 10.0
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -85,6 +87,8 @@ def retry(
     as_json: options.AsJson = False,
 ) -> int:
     """Put shards with samples in quarantine back to pending, so that `generate` tries these again. Asks first."""
+    from xpshpc.cluster.slurm import Slurm
+    from xpshpc.cluster.submit import refuse_awaited
     from xpshpc.report.progress import TerminalProgress
     from xpshpc.run_directory import open_run
     from xpshpc.store.clean import check_idle
@@ -100,6 +104,8 @@ def retry(
     wanted = bool(there.shards) and not dry_run
     if wanted:
         check_idle(found)
+        with suppress(EnvironmentFault):  # a SLURM that does not answer, or is not here, is no reason to refuse
+            refuse_awaited(found.path, Slurm(patience_s=_QUESTION_S))
         if not yes and (as_json or not sys.stdin.isatty()):
             raise UsageError(
                 "this takes shards out of the data set and would ask first, but nobody is here to answer",
@@ -148,13 +154,22 @@ def verify(
 def fid(
     a: Annotated[Path, typer.Argument(metavar="A", help="An .npz file with one array `features` (n, d).")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another of the same extractor.")],
+    on: options.On = "local",
     ranks: Annotated[int, typer.Option("--ranks", min=1, help="Ranks that share the rows.")] = 1,
     as_json: options.AsJson = False,
 ) -> int:
-    """Fréchet distance between two sets of features, with its split-half baseline."""
+    """Fréchet distance between two sets of features, with its split-half baseline.
+
+    With the profile of a SLURM site, the ranks run on its nodes, and meet in a folder beside A that goes afterwards.
+    """
+    from xpshpc.cluster.profile import read_profile
+    from xpshpc.cluster.step import step_of
     from xpshpc.evaluate.fid import fid as compare
 
-    answer = compare(a, b, ranks=ranks).as_json()
+    profile = read_profile(on)
+    step = step_of(profile, "evaluate", ranks)
+    scratch = None if step is None else a.resolve().parent
+    answer = compare(a, b, ranks=ranks, launcher=profile.launcher, step=step, scratch=scratch).as_json()
     if as_json:
         print_json(answer)
     else:

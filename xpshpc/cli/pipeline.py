@@ -70,7 +70,7 @@ def generate(
     """The data set only. Stopped at any moment, the same call completes the same bytes."""
     call = make_call(target, runs, on, settings, workers, None, as_json)
     if dry_run:
-        return show_plan(call)
+        return show_plan(call, learns=False)
     with _progress(as_json) as listen:
         made = _generate(call, listen)
     answer_call(call, made.as_json(), show.show_generated)

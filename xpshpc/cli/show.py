@@ -101,16 +101,17 @@ def show_report(console: Console, answer: Mapping[str, Any]) -> None:
 
 def show_plan(console: Console, answer: Mapping[str, Any]) -> None:
     """What --dry-run found."""
-    split = answer["split"]
+    split = answer.get("split")
     console.print(f"run       {answer['run']}   data hash {answer['data_hash'][:16]}")
     console.print(
         f"data      {write_count(answer['planned'])} samples in {write_count(answer['shards'])} shards, "
         f"{write_size(answer['uncompressed_bytes'])} before compression, by {answer['workers']} workers"
     )
-    console.print(
-        f"shards    {split['training']} to train, {split['validation']} to validate, {split['held_out']} held out"
-    )
-    console.print(f"network   {answer['network']}, {answer['epochs']} epochs on {answer['ranks']} ranks")
+    if split is not None:
+        console.print(
+            f"shards    {split['training']} to train, {split['validation']} to validate, {split['held_out']} held out"
+        )
+        console.print(f"network   {answer['network']}, {answer['epochs']} epochs on {answer['ranks']} ranks")
     console.print("nothing was done (--dry-run)")
 
 

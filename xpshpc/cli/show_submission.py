@@ -14,13 +14,22 @@ if TYPE_CHECKING:
     from xpshpc.cluster.submission import Submission
 
 
-def show_chain(console: Console, chain: Chain, answer: Mapping[str, Any]) -> None:
-    """The scripts, then what each job asks for and what all of them may cost."""
-    from rich.panel import Panel
-    from rich.table import Table
-    from rich.text import Text
+_TABLE_WIDTH = 110
 
-    from xpshpc.cluster.chain import time_limit
+
+def show_chain(console: Console, chain: Chain, answer: Mapping[str, Any], *, scripts: bool) -> None:
+    """What each job asks for and what all of them may cost; with `scripts`, their text, and the cost once more."""
+    _show_cost(console, chain, answer)
+    if not scripts:
+        console.print("scripts   in slurm/ of the run once they are submitted; --show-scripts shows them now")
+        return
+    _show_scripts(console, chain)
+    _show_cost(console, chain, answer)
+
+
+def _show_scripts(console: Console, chain: Chain) -> None:
+    from rich.panel import Panel
+    from rich.text import Text
 
     for job in chain.jobs:
         title = f"slurm/{job.name}.sbatch"
@@ -28,14 +37,22 @@ def show_chain(console: Console, chain: Chain, answer: Mapping[str, Any]) -> Non
             console.print(Panel(Text(job.text.rstrip()), title=title, title_align="left"))
         else:
             console.print(f"--- {title}\n{job.text}", markup=False)
+
+
+def _show_cost(console: Console, chain: Chain, answer: Mapping[str, Any]) -> None:
+    from rich.table import Table
+
+    from xpshpc.cluster.chain import time_limit
+
     table = Table(box=None, pad_edge=False)
-    table.add_column("stage")
+    table.add_column("stage", no_wrap=True)
     for title in ("jobs", "nodes", "CPUs", "GPUs", "MB a node", "time limit", "CPU-hours", "GPU-hours"):
         table.add_column(title, justify="right")
     for demand in chain.demands:
         numbers = (demand.jobs, demand.nodes, demand.cpus, demand.gpus, demand.memory_mb)
         hours = (f"{demand.cpu_hours:.1f}", f"{demand.gpu_hours:.1f}")
         table.add_row(demand.stage, *map(str, numbers), time_limit(demand), *hours)
+    console.width = max(console.width, _TABLE_WIDTH)
     console.print(table)
     if chain.merged:
         console.print(f"note      {chain.merged}", markup=False)

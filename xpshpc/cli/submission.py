@@ -19,6 +19,7 @@ from xpshpc.errors import EnvironmentFault, ExitCode, UsageError
 if TYPE_CHECKING:
     from xpshpc.cli.call import Call
     from xpshpc.cluster.chain import Chain
+    from xpshpc.cluster.site import Stage
     from xpshpc.cluster.slurm import Slurm
     from xpshpc.cluster.submission import Submission
 
@@ -26,6 +27,7 @@ _QUESTION_S = 15.0
 _WITHOUT_PROFILE = ("report",)
 
 Steal = Annotated[bool, typer.Option("--steal", help="Cancel the run's jobs in the queue, and submit it anew.")]
+ShowScripts = Annotated[bool, typer.Option("--show-scripts", help="Show the batch scripts too.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Submit without asking.")]
 Stages = Annotated[
     str, typer.Option("--stages", metavar="STAGE,…", help="Of generate, search, train, evaluate, report.")
@@ -46,29 +48,33 @@ def submit(
     stages: Stages = "generate,train,evaluate,report",
     yes: Yes = False,
     dry_run: options.DryRun = False,
+    show_scripts: ShowScripts = False,
     steal: Steal = False,
     as_json: options.AsJson = False,
 ) -> int:
-    """Put a whole run on a SLURM cluster: a job for each stage, in a chain. Shows scripts and cost, and asks first."""
+    """Put a whole run on a SLURM cluster: a job for each stage, in a chain. Shows the cost, and asks first."""
+    from xpshpc.cluster.chain import read_stages
     from xpshpc.cluster.slurm import Slurm
     from xpshpc.run_directory import alone_in
     from xpshpc.store.identity import check_owner
 
     call = _on_slurm(make_call(target, runs, on, settings, None, None, as_json), on)
-    check_stages(call)
+    named = read_stages(stages)
+    check_stages(call, named)
     check_owner(call.run, call.job_file)
     questions = Slurm(patience_s=min(_QUESTION_S, call.profile.site.limits.query_patience_s))
-    chain = _plan(call, on, stages, questions, dry_run)
+    chain = _plan(call, on, named, questions, dry_run)
     answer = _describe(call, chain)
+    if not dry_run:
+        _check_free(call, questions, steal)
+    if not as_json:
+        show_chain(console(), chain, answer, scripts=dry_run or show_scripts)
     if dry_run:
         if as_json:
             print_json({**answer, "dry_run": True})
         else:
-            show_chain(console(), chain, answer)
+            console().print("nothing was submitted (--dry-run)")
         return ExitCode.DONE
-    _check_free(call, questions, steal)
-    if not as_json:
-        show_chain(console(), chain, answer)
     if not yes:
         _ask(as_json)
     _check_site(call, chain, as_json)
@@ -119,25 +125,30 @@ def _on_slurm(call: Call, on: str) -> Call:
     return replace(call, run=RunDirectory(call.run.path.absolute()))
 
 
-def _plan(call: Call, on: str, stages: str, slurm: Slurm, dry_run: bool) -> Chain:
-    from xpshpc.cluster.chain import Wish, plan_chain, read_stages
+def _plan(call: Call, on: str, named: tuple[Stage, ...], slurm: Slurm, dry_run: bool) -> Chain:
+    from xpshpc.cluster.chain import Wish, plan_chain
 
-    named = read_stages(stages)
     wish = Wish(call.run, call.profile, _name_of(on, call), sys.executable, named, call.workers, call.ranks)
-    return plan_chain(wish, _most_jobs(call, slurm, dry_run))
+    return plan_chain(wish, _jobs_left(call, slurm, dry_run))
 
 
-def _most_jobs(call: Call, slurm: Slurm, dry_run: bool) -> int | None:
-    """How many jobs the site lets a user have; a dry run without SLURM does not know."""
+def _jobs_left(call: Call, slurm: Slurm, dry_run: bool) -> int | None:
+    """How many jobs more the site lets us have, besides those of other runs; a dry run without SLURM does not know."""
+    from xpshpc.cluster.submission import read_submission
+
     site = call.profile.site
-    if site.limits.max_jobs is not None:
-        return site.limits.max_jobs
     try:
-        return slurm.limits(account=site.account, qos=site.qos).max_submit_jobs
+        most = site.limits.max_jobs or slurm.limits(account=site.account, qos=site.qos).max_submit_jobs
+        if most is None:
+            return None
+        queued = [job for job in slurm.jobs() if job.active]
     except EnvironmentFault:
         if dry_run:
-            return None
+            return site.limits.max_jobs
         raise
+    before = read_submission(call.run.path)
+    replaced = [] if before is None else before.own(queued)
+    return max(0, most - (len(queued) - len(replaced)))
 
 
 def _describe(call: Call, chain: Chain) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""The workers as the coordinator sees them: shards go out, and each comes back done, failed or lost."""
+"""The workers as the coordinator sees them: groups of shards go out, and each comes back done, failed or lost."""
 
 from __future__ import annotations
 
 import queue
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ from distributed.scheduler import KilledWorker
 
 from xpshpc.cluster.departure import Departure
 from xpshpc.errors import EnvironmentFault
-from xpshpc.generate.shard_task import ShardTask, Workbench, make_shard
+from xpshpc.generate.group import make_group
+from xpshpc.generate.shard_task import ShardTask, Workbench
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -33,45 +35,49 @@ class _WorkbenchPlugin(WorkerPlugin):  # type: ignore[misc]  # Dask's classes ar
         self.departure.attend(worker)
 
 
-def _make_shard_here(task: ShardTask) -> None:
+Group = tuple[ShardTask, ...]
+"""Shards that go out as one task."""
+
+
+def _make_group_here(group: Group) -> None:
     worker = get_worker()
     plugin = worker.plugins[PLUGIN]
-    make_shard(plugin.bench, task, worker=str(worker.name), departure=plugin.departure)
+    make_group(plugin.bench, group, worker=str(worker.name), departure=plugin.departure)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A task that came back. `error` is None if it is done; `lost` tells that its worker died."""
+    """A group that came back. `error` is None if it is done; `lost` tells that its worker died."""
 
-    task: ShardTask
+    group: Group
     error: BaseException | None
     lost: bool = False
 
 
 class Crew:
-    """Hands tasks to the workers of a Dask client. Nothing but their keys passes through the scheduler on the way back:
-    what was made is in the store, and what failed comes as an exception."""
+    """Hands groups to the workers of a Dask client. Nothing but their keys passes through the scheduler on the way
+    back: what was made is in the store, and what failed comes as an exception."""
 
     def __init__(self, client: Client, bench: Workbench) -> None:
         self._client = client
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
-        self._tasks: dict[str, tuple[ShardTask, Future]] = {}
+        self._groups: dict[str, tuple[Group, Future]] = {}
         self._handed_out = 0
         client.register_plugin(_WorkbenchPlugin(bench), name=PLUGIN)
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return len(self._groups)
 
-    def hand_out(self, task: ShardTask) -> None:
-        """Gives a task to the next worker that is free."""
-        key = f"shard-{task.shard.number}-{task.number}-{self._handed_out}"
+    def hand_out(self, group: Group) -> None:
+        """Gives a group to the next worker that is free."""
+        key = f"shards-{group[0].shard.number}-{group[0].number}-{self._handed_out}"
         self._handed_out += 1
-        future = self._client.submit(_make_shard_here, task, key=key, pure=False, retries=0)
-        self._tasks[key] = (task, future)
+        future = self._client.submit(_make_group_here, group, key=key, pure=False, retries=0)
+        self._groups[key] = (group, future)
         future.add_done_callback(self._ended.put)
 
     def next_ended(self, timeout_s: float) -> Ended | None:
-        """The next task that came back, or None if none does within the time.
+        """The next group that came back, or None if none does within the time.
 
         Raises EnvironmentFault if the scheduler is gone.
         """
@@ -79,25 +85,25 @@ class Crew:
             future = self._ended.get(timeout=timeout_s) if timeout_s > 0 else self._ended.get_nowait()
         except queue.Empty:
             return None
-        found = self._tasks.pop(future.key, None)
+        found = self._groups.pop(future.key, None)
         if found is None:
             return self.next_ended(0)
-        task, _ = found
+        group, _ = found
         error: Any = None
         status = future.status
         if status == "error":
             error = future.exception()
         elif status not in ("finished", "lost"):
             raise EnvironmentFault(
-                f"the Dask scheduler is gone (shard {task.shard.number} is {status})", try_="the same command again"
+                f"the Dask scheduler is gone (shard {group[0].shard.number} is {status})", try_="the same command again"
             )
         future.release()
-        # "lost": the worker died just after it had finished, and its empty answer with it; the record tells the rest.
-        return Ended(task, error, status == "lost" or isinstance(error, KilledWorker))
+        # "lost": the worker died just after it had finished, and its empty answer with it; the records tell the rest.
+        return Ended(group, error, status == "lost" or isinstance(error, KilledWorker))
 
-    def withdraw(self, begun: set[tuple[int, int]]) -> None:
-        """Takes back the tasks that no worker has begun; `begun` are (shard, attempt) of those that stay."""
-        for key, (task, future) in list(self._tasks.items()):
-            if (task.shard.number, task.number) not in begun:
-                del self._tasks[key]
+    def withdraw(self, is_begun: Callable[[Group], bool]) -> None:
+        """Takes back the groups that no worker has begun."""
+        for key, (group, future) in list(self._groups.items()):
+            if not is_begun(group):
+                del self._groups[key]
                 future.cancel(force=True)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from xpshpc.cluster.process import kill_process
 from xpshpc.cluster.workforce import Workforce
 from xpshpc.config import Generate
 from xpshpc.errors import Drained, EnvironmentFault, VerificationError
-from xpshpc.events import EventLog, Listener, StageProgressed
+from xpshpc.events import StageProgressed
+from xpshpc.generate.backlog import Backlog
 from xpshpc.generate.events import (
     DiskFull,
     SampleQuarantined,
@@ -22,54 +21,24 @@ from xpshpc.generate.events import (
     StopRequested,
     WorkerKilled,
 )
+from xpshpc.generate.group import GroupEnded
 from xpshpc.generate.heartbeat import Beat, Watch, attempt_folder, read_beats
 from xpshpc.generate.policy import Cause, Decision, decide
-from xpshpc.generate.shard_task import AttemptFailed, ShardTask, next_attempt
-from xpshpc.generate.space import Pause, free_bytes
-from xpshpc.generate.stop import StopSignals
+from xpshpc.generate.shard_task import ShardTask, next_attempt
+from xpshpc.generate.space import free_bytes
+from xpshpc.generate.supervision import Harvest, Supervision
 from xpshpc.run_directory import RunDirectory
 from xpshpc.store.commit import clear_staging
-from xpshpc.store.lease import Lease
-from xpshpc.store.manifest import Manifest, Tally
-from xpshpc.store.record import Attempt, CommitRecord, read_record
+from xpshpc.store.manifest import Manifest
+from xpshpc.store.record import Attempt, CommitRecord, read_record, record_file
 
 if TYPE_CHECKING:
-    from xpshpc.generate.crew import Crew, Ended
+    from xpshpc.generate.crew import Crew, Ended, Group
 
 STAGE = "generate"
 POLL_S = 0.2
-DRAIN_S = 5.0
-"""Seconds that a shard which has begun may take to end once a stop is asked for, where no profile says otherwise."""
-
 STALLED_S = 120.0
 """Workers take a second to start and to be replaced; if none has begun anything for so long, none will."""
-
-
-@dataclass(frozen=True)
-class Supervision:
-    """What a coordinator holds while it works: its lease, the log, requests to stop, and who wants to know."""
-
-    lease: Lease
-    log: EventLog
-    stop: StopSignals
-    on_event: Listener
-    pause: Pause
-    drain_s: float = DRAIN_S
-
-    @property
-    def session(self) -> str:
-        """The name of this coordinator's part of staging; no other coordinator of the run has the same."""
-        return f"{self.lease.generation:06d}"
-
-
-@dataclass
-class Harvest:
-    """What stands: sums over the whole data set, over what this call made, and this call's failed attempts by cause."""
-
-    total: Tally
-    made: Tally = field(default_factory=Tally)
-    failures: Counter[str] = field(default_factory=Counter)
-    workers: int = 0
 
 
 class FanOut:
@@ -86,17 +55,16 @@ class FanOut:
         harvest: Harvest,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._run, self._plan, self._pending = run, manifest.plan, manifest.pending()
+        self._run, self._backlog = run, Backlog(manifest, supervision.session)
         self._settings, self._crew, self._workforce = settings, crew, workforce
         self._hold, self._harvest, self._clock = supervision, harvest, clock
         self._staging = run.staging / supervision.session
-        self._again: deque[ShardTask] = deque()
         self._watch = Watch(settings.silence_s)
         self._looked = float("-inf")
         self._moved = clock()
         self._begun: dict[tuple[int, int], float] = {}
         self._silenced: set[tuple[int, int]] = set()
-        self._left = int((~manifest.committed).sum())
+        self._left = len(self._backlog)
         self._note = ""
 
     def complete(self) -> None:
@@ -108,9 +76,8 @@ class FanOut:
         while self._left:
             self._hand_out()
             ended = self._crew.next_ended(POLL_S)
-            while ended is not None:
+            if ended is not None:
                 self._settle(ended)
-                ended = self._crew.next_ended(0)
             self._look_after()
             if self._hold.stop.requests:
                 self._drain()
@@ -120,31 +87,45 @@ class FanOut:
         window = self._workforce.connected * self._settings.window
         places = self._hold.pause.places(window, self._clock())
         while len(self._crew) < places:
-            task = self._again.popleft() if self._again else self._new_task()
-            if task is None:
+            first, alone = not self._harvest.total.samples, self._hold.pause.is_on
+            group = self._backlog.next_group(window, first=first, alone=alone)
+            if not group:
                 return
-            self._crew.hand_out(task)
-
-    def _new_task(self) -> ShardTask | None:
-        number = next(self._pending, None)
-        if number is None:
-            return None
-        return ShardTask(self._plan[number], 1, self._hold.session, first=not self._harvest.total.samples)
+            self._crew.hand_out(group)
 
     def _settle(self, ended: Ended) -> None:
-        task = ended.task
-        record = read_record(self._run, task.shard.number)
-        if record is not None:
-            self._count(task, record)
-        elif isinstance(ended.error, AttemptFailed):
-            self._decide(task, ended.error.attempt)
-        elif ended.lost:
-            self._lose(task)
-        elif ended.error is not None:
-            raise ended.error
+        """Counts what is in the store, decides on what failed, and puts back what had not begun."""
+        if ended.lost:
+            self._lose(ended.group)
+        elif isinstance(ended.error, GroupEnded):
+            self._settle_cut(ended.group, ended.error)
         else:
-            raise VerificationError(f"shard {task.shard.number} was committed, and now its record is gone")
-        self._begun.pop((task.shard.number, task.number), None)
+            self._settle_made(ended.group, ended.error)
+        for task in ended.group:
+            self._begun.pop((task.shard.number, task.number), None)
+        self._tell(self._note)
+
+    def _settle_made(self, group: Group, error: BaseException | None = None) -> None:
+        for task in group:
+            record = read_record(self._run, task.shard.number)
+            if record is not None:
+                self._count(task, record)
+            elif error is not None:
+                raise error
+            else:
+                raise VerificationError(f"shard {task.shard.number} was committed, and now its record is gone")
+
+    def _settle_cut(self, group: Group, end: GroupEnded) -> None:
+        self._settle_made(group[: end.place])
+        self._backlog.put_back(group[end.place + (end.attempt is not None) :])
+        if end.attempt is None:
+            return
+        failed = group[end.place]
+        record = read_record(self._run, failed.shard.number)
+        if record is not None:
+            self._count(failed, record)
+        else:
+            self._decide(failed, end.attempt)
 
     def _count(self, task: ShardTask, record: CommitRecord) -> None:
         harvest, emit = self._harvest, self._hold.log.emit
@@ -168,20 +149,31 @@ class FanOut:
                 pid=record.pid,
             )
         )
-        self._hold.on_event(StageProgressed(STAGE, harvest.total.samples + harvest.total.quarantined))
+        self._backlog.note_seconds(record.seconds)
 
-    def _lose(self, task: ShardTask) -> None:
-        """A worker died with this task: charged to the shard only if it had begun."""
+    def _lose(self, group: Group) -> None:
+        """A worker died with this group: what it has committed counts, the shard it was at is charged, the others had
+        not begun."""
+        last: dict[tuple[int, int], Beat] = {}
+        keys = {(task.shard.number, task.number) for task in group}
+        for beat in read_beats(self._staging):
+            if (beat.shard, beat.attempt) in keys:
+                last[beat.shard, beat.attempt] = beat
+                if beat.process.is_local:
+                    kill_process(beat.process)  # cut off from the scheduler is not dead
+                clear_staging(attempt_folder(self._staging, beat.shard, beat.attempt, beat.pid))
+        for task in group:
+            record = read_record(self._run, task.shard.number)
+            if record is not None:
+                self._count(task, record)
+            elif (task.shard.number, task.number) in last:
+                self._charge(task, last[task.shard.number, task.number])
+            else:
+                self._backlog.put_back([task])
+
+    def _charge(self, task: ShardTask, beat: Beat) -> None:
+        """Decides on a shard whose worker died over it."""
         shard, number = task.shard.number, task.number
-        beats = [beat for beat in read_beats(self._staging) if (beat.shard, beat.attempt) == (shard, number)]
-        if not beats:
-            self._again.appendleft(task)
-            return
-        beat = beats[-1]
-        for each in beats:
-            if each.process.is_local:
-                kill_process(each.process)  # cut off from the scheduler is not dead
-            clear_staging(attempt_folder(self._staging, shard, number, each.pid))
         cause, why = Cause.WORKER_LOST, f"the worker died ({beat.step})"
         if (shard, number) in self._silenced:
             cause, why = Cause.SILENT, f"no sign of life for {self._settings.silence_s:g} s ({beat.step})"
@@ -221,7 +213,7 @@ class FanOut:
         if decision is Decision.WAIT:
             delay = self._hold.pause.begin(self._clock(), where=str(self._run.path))
             self._hold.log.emit(DiskFull(delay, free_bytes(self._run)))
-        self._again.append(next_attempt(task, failure, decision))
+        self._backlog.put_back([next_attempt(task, failure, decision)])
 
     def _look_after(self) -> None:
         """Notes who began, kills who is silent, keeps the lease."""
@@ -256,9 +248,11 @@ class FanOut:
         note = "" if self._workforce.connected else self._workforce.waiting
         if note != self._note:
             self._note = note
-            self._hold.on_event(
-                StageProgressed(STAGE, self._harvest.total.samples + self._harvest.total.quarantined, note)
-            )
+            self._tell(note)
+
+    def _tell(self, note: str) -> None:
+        total = self._harvest.total
+        self._hold.on_event(StageProgressed(STAGE, total.samples + total.quarantined, note))
 
     def _end(self, beat: Beat) -> bool:
         """Kills a silent worker; false if there is no way to it."""
@@ -272,11 +266,18 @@ class FanOut:
             self._begun[shard, attempt] = self._clock()
             self._hold.log.emit(ShardStarted(shard, attempt, host, pid))
 
+    def _is_begun(self, group: Group, beats: set[tuple[int, int]]) -> bool:
+        """Whether a worker is at one of these shards, or between two of them."""
+        if any((task.shard.number, task.number) in beats for task in group):
+            return True
+        return record_file(self._run, group[0].shard.number).exists()
+
     def _drain(self) -> None:
         """Lets what has begun come to its end for a short while, then raises Drained."""
         self._hold.log.emit(StopRequested(self._hold.stop.by, self._hold.drain_s))
         deadline = self._clock() + self._hold.drain_s
-        self._crew.withdraw({(beat.shard, beat.attempt) for beat in read_beats(self._staging)})
+        beats = {(beat.shard, beat.attempt) for beat in read_beats(self._staging)}
+        self._crew.withdraw(lambda group: self._is_begun(group, beats))
         while len(self._crew) and self._clock() < deadline and self._hold.stop.requests < 2:
             ended = self._crew.next_ended(POLL_S)
             if ended is not None:

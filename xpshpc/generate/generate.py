@@ -10,18 +10,20 @@ from functools import partial
 from pathlib import Path
 
 from xpshpc.cluster.profile import Profile
+from xpshpc.cluster.worker_queue import end_leftovers
 from xpshpc.cluster.workforce import Workforce
 from xpshpc.config import Generate, JobFile
 from xpshpc.errors import EnvironmentFault, XpshpcError
 from xpshpc.events import Event, EventLog, Listener, StageFinished, StageStarted
 from xpshpc.generate.allocation import generate_in_allocation, is_allocation
 from xpshpc.generate.events import StageStopped, WorkersStarted
-from xpshpc.generate.fanout import DRAIN_S, STAGE, FanOut, Harvest, Supervision
+from xpshpc.generate.fanout import STAGE, FanOut
 from xpshpc.generate.policy import Patience
 from xpshpc.generate.result import GenerateResult
 from xpshpc.generate.shard_task import NO_ROOM, Workbench
 from xpshpc.generate.space import Pause, bytes_needed, check_space
 from xpshpc.generate.stop import StopSignals
+from xpshpc.generate.supervision import DRAIN_S, Harvest, Supervision
 from xpshpc.run_directory import RunDirectory, save_job
 from xpshpc.source import AttendedSource
 from xpshpc.store.commit import clear_staging, make_private_folder
@@ -62,6 +64,8 @@ def generate(
     listener = on_event or _ignore
     try:
         harvest = _find_complete(job_file, run, listener)
+        if harvest is not None:
+            end_leftovers(profile, run)
         if harvest is None and open_workers is None and profile is not None and is_allocation(profile):
             return generate_in_allocation(job_file, run, workers=workers, profile=profile, listener=listener)
         if harvest is None:

@@ -11,10 +11,11 @@ import json
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from xpshpc.cluster.process import ProcessId, this_process
+from xpshpc.cluster.process import ProcessId, process_of
 from xpshpc.cluster.slurm import own_job
 
 BEAT_FILE = "beat.json"
@@ -51,26 +52,29 @@ class Heart:
     """Writes the beats of one attempt into its folder."""
 
     def __init__(self, folder: Path, shard: int, attempt: int, worker: str = "") -> None:
-        me = this_process()
-        self._beat = Beat(shard, attempt, me.host, me.pid, me.born, worker=worker, job_id=own_job() or "")
+        me = _process(os.getpid())
+        beat = Beat(shard, attempt, me.host, me.pid, me.born, worker=worker, job_id=own_job() or "")
+        self._signs: dict[str, object] = dict(vars(beat))
+        self._count = beat.count
         self._lock = threading.Lock()
         self._file = os.open(folder / BEAT_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._write()
 
     def beat(self, step: str, *, piece: int | None = None, sample: int | None = None) -> None:
         with self._lock:
-            self._beat = replace(self._beat, count=self._beat.count + 1, step=step, piece=piece, sample=sample)
+            self._count += 1
+            self._signs.update(count=self._count, step=step, piece=piece, sample=sample)
             self._write()
 
     def leave(self) -> None:
         """Says that the worker was asked to leave: if it dies now, that is no fault. No sign of life, for it comes
         from another thread than the work."""
         with self._lock:
-            self._beat = replace(self._beat, leaving=True)
+            self._signs.update(leaving=True)
             self._write()
 
     def _write(self) -> None:
-        os.pwrite(self._file, json.dumps(vars(self._beat)).encode().ljust(BEAT_BYTES), 0)
+        os.pwrite(self._file, json.dumps(self._signs).encode().ljust(BEAT_BYTES), 0)
 
     def close(self) -> None:
         os.close(self._file)
@@ -80,6 +84,12 @@ class Heart:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@cache
+def _process(pid: int) -> ProcessId:
+    """This process, looked up once; a fork of it has another number."""
+    return process_of(pid)
 
 
 def attempt_folder(session: Path, shard: int, attempt: int, pid: int) -> Path:

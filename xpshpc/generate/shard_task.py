@@ -95,6 +95,11 @@ class Workbench:
         return self.job_file.domain.source(job.generate.source, self.job_file.settings, job.generate.options, job.seed)
 
     @cached_property
+    def attended(self) -> AttendedSource | None:
+        """The source, if it watches over its samples itself."""
+        return self.source if isinstance(self.source, AttendedSource) else None
+
+    @cached_property
     def versions(self) -> dict[str, str]:
         return installed_versions()
 
@@ -171,8 +176,8 @@ def _make_rows(bench: Workbench, task: ShardTask, heart: Heart) -> tuple[dict[st
 def _begin(bench: Workbench, heart: Heart, *, piece: int, sample: int | None = None) -> None:
     """A beat before the source is called; one that is attended goes on beating for the same piece and sample."""
     heart.beat("making", piece=piece, sample=sample)
-    if isinstance(bench.source, AttendedSource):
-        bench.source.attend(lambda step: heart.beat(step, piece=piece, sample=sample))
+    if bench.attended is not None:
+        bench.attended.attend(lambda step: heart.beat(step, piece=piece, sample=sample))
 
 
 def _make_single(

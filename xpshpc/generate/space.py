@@ -70,9 +70,14 @@ class Pause:
         """The disk has taken a shard."""
         self._since, self._failures = None, 0
 
+    @property
+    def is_on(self) -> bool:
+        """Whether the disk was full when last it was tried."""
+        return self._since is not None
+
     def places(self, window: int, now: float) -> int:
         """How many shards may be handed out at once."""
-        if self._since is None:
+        if not self.is_on:
             return window
         return 1 if now >= self._until else 0
 

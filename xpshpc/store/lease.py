@@ -87,7 +87,8 @@ def take_lease(
 ) -> Lease:
     """Takes a run that nobody owns, or whose owner is dead or silent. Raises UsageError as `hold_lease`.
 
-    An owner elsewhere that seems silent is watched for `WATCH_S` more before it counts as dead.
+    An owner elsewhere that seems silent is watched for `WATCH_S` more before it counts as dead. Raises EnvironmentFault
+    where it is another start of the very job that asks, which will not last.
     """
     folder = lease_folder(run, stage)
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,6 +99,12 @@ def take_lease(
         if other is not None:
             life = life_of(other, owner, job_is_over)
             holds = life is Life.LIVES or (life is Life.UNKNOWN and beats(_file(folder, generation), monotonic, sleep))
+        if holds and other is not None and other.is_another_start_of(owner):
+            raise EnvironmentFault(
+                f"SLURM has started this job twice, and the first start may live yet: {other}",
+                where=str(run.path),
+                try_="the same command again, in some minutes",
+            )
         if holds:
             raise UsageError(
                 f"{f'the stage {stage} of ' if stage else ''}this run is being worked on by {other}",

@@ -61,6 +61,14 @@ class Owner:
             and self.restarts < other.restarts
         )
 
+    def is_another_start_of(self, other: Owner) -> bool:
+        """Whether both are one life of a SLURM job on two hosts: a controller that lost its memory begins it twice."""
+        return (
+            self.job_id != ""
+            and (self.cluster, self.job_id, self.restarts) == (other.cluster, other.job_id, other.restarts)
+            and not self.shares_pids_with(other)
+        )
+
     def __str__(self) -> str:
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
         job = f", job {self.job_id}" if self.job_id else ""

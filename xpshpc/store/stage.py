@@ -9,7 +9,7 @@ from xpshpc.errors import UsageError
 from xpshpc.run_directory import RunDirectory, alone_in
 from xpshpc.store.lease import Lease, hold_lease, read_owner
 
-READERS = {"train": "training on", "evaluate": "evaluating", "search": "searching"}
+READERS = {"train": "training", "evaluate": "evaluating", "search": "searching"}
 """The stages by the name of their folder, and what their process is doing; `generate` holds the run itself."""
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vamas_files import Block, Layout, vamas_text
 
+from tests.spectra.measured.vamas_files import Block, Layout, vamas_text
 from xpshpc.errors import UsageError
 from xpshpc.spectra.measured import MeasuredSpectrum, read_measured
 from xpshpc.spectra.measured.vamas_blocks import VamasBlock, read_blocks
