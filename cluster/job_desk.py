@@ -14,13 +14,18 @@ from xpshpc.cluster.slurm import JobState, Slurm, SlurmUnreachable
 from xpshpc.errors import XpshpcError
 
 
+def fresh_token() -> str:
+    """A comment by which jobs are known as those of one request."""
+    return f"xpshpc:{uuid.uuid4().hex}"
+
+
 @dataclass(frozen=True)
 class Submit:
     """Ask for so many jobs as one array; the token keeps a repeated request from making a second one."""
 
     jobs: int
     options: tuple[str, ...] = ()
-    token: str = field(default_factory=lambda: f"xpshpc:{uuid.uuid4().hex}")
+    token: str = field(default_factory=fresh_token)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from xpshpc.cluster.address import is_loopback, own_address
 from xpshpc.cluster.certificates import Certificates, fresh_certificates
 from xpshpc.cluster.dask_settings import START_S, dask_settings, own_dask
 from xpshpc.cluster.fleet import QUICK_LOOK_S, Fleet
-from xpshpc.cluster.job_desk import JobDesk
+from xpshpc.cluster.job_desk import JobDesk, fresh_token
 from xpshpc.cluster.profile import Profile
 from xpshpc.cluster.site import Limits
 from xpshpc.cluster.slurm import Slurm
@@ -41,6 +41,7 @@ def open_fleet(profile: Profile, workers: int, run: RunDirectory, on_event: List
     logs = run.logs / "workers"
     logs.mkdir(parents=True, exist_ok=True)
     host = own_address(site.interface)
+    token = fresh_token()
     with contextlib.ExitStack() as stack:
         certificates: Certificates | None = None
         if not is_loopback(host):
@@ -53,6 +54,7 @@ def open_fleet(profile: Profile, workers: int, run: RunDirectory, on_event: List
             logs=logs.absolute(),
             scratch=run.staging.absolute() / "dask",
             certificates=None if certificates is None else certificates.folder,
+            token=token,
         )
         stack.enter_context(own_dask(dask_settings(site.limits.lost_after_s)))
         try:
@@ -67,7 +69,7 @@ def open_fleet(profile: Profile, workers: int, run: RunDirectory, on_event: List
             raise EnvironmentFault(
                 f"the scheduler of the workers does not start: {error}", where=host, try_="xpshpc doctor"
             ) from error
-        tokens: set[str] = set()
+        tokens = {token}
         stack.callback(leave_none, job_name, tokens)
         stack.callback(cluster.close)
         client = stack.enter_context(Client(cluster, timeout=START_S, set_as_default=False))

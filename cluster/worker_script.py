@@ -37,9 +37,12 @@ class WorkerJob(SLURMJob):  # type: ignore[misc]  # dask-jobqueue's classes are 
 
 
 def worker_job_options(
-    profile: Profile, *, job_name: str, logs: Path, scratch: Path, certificates: Path | None
+    profile: Profile, *, job_name: str, logs: Path, scratch: Path, certificates: Path | None, token: str
 ) -> dict[str, Any]:
-    """What dask-jobqueue must know of the worker jobs of a profile. `scratch` serves where the profile names none."""
+    """What dask-jobqueue must know of the worker jobs of a profile.
+
+    `scratch` serves where the profile names none; `token` is the comment of jobs that Dask itself asks for.
+    """
     site = profile.site
     generate = site.generate
     memory = generate.workers_per_job * megabytes(generate.memory_per_worker)
@@ -61,7 +64,7 @@ def worker_job_options(
         "job_cpu": generate.workers_per_job * generate.cpus_per_worker,
         "memory": f"{int(memory * MEMORY_SHARE)}MiB",
         "job_mem": f"{memory}M",
-        "job_extra_directives": _directives(site, logs),
+        "job_extra_directives": _directives(site, logs, token),
         "job_script_prologue": prologue(site),
         # The shell gives its place to the worker's keeper, which so gets the signals that SLURM sends to the shell.
         "python": f"exec {shlex.quote(site.python or sys.executable)}",
@@ -85,7 +88,7 @@ def log_file(logs: Path, job_id: str) -> Path:
     return logs / f"{job_id}.log"
 
 
-def _directives(site: Site, logs: Path) -> list[str]:
+def _directives(site: Site, logs: Path, token: str) -> list[str]:
     generate = site.generate
     wishes = {
         "qos": generate.qos or site.qos,
@@ -98,6 +101,7 @@ def _directives(site: Site, logs: Path) -> list[str]:
         *(f"--{wish}={value}" for wish, value in wishes.items() if value is not None),
         *site.options,
         "--no-requeue",
+        f"--comment={token}",
         f"--signal=B:TERM@{site.limits.stop_before_s}",
         f'--output="{pattern}/{name}.log"',
     ]

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ class Event:
     """Something that happened. A stage's own events are frozen subclasses; the class name is the event's kind."""
 
     def as_json(self) -> dict[str, Any]:
-        return {"event": type(self).__name__, **asdict(self)}
+        return {"event": type(self).__name__, **vars(self)}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class EventLog:
         self._unwritten = b""
 
     def emit(self, event: Event) -> None:
-        line = json.dumps({"time": round(self._clock(), 3), **event.as_json()}, separators=(",", ":"))
+        line = json.dumps({"time": round(self._clock(), 3), **event.as_json()}, default=vars, separators=(",", ":"))
         self._unwritten += line.encode() + b"\n"
         self._write()
         for listener in self._listeners:

@@ -37,8 +37,8 @@ def node_states(record: Record, nodes: Collection[str]) -> dict[str, str]:
 
 
 def resume_node(record: Record, node: str, state: str) -> None:
-    """Lets SLURM use a node again that it has given up, once the node answers (until then its state has a star)."""
-    if state in GIVEN_UP:
+    """Lets SLURM use a node again that it has given up, and has it ask a silent one (its state has a star) at once."""
+    if state.rstrip("*") in GIVEN_UP:
         ask_slurm(record, "scontrol", "update", f"NodeName={node}", "State=RESUME")
 
 

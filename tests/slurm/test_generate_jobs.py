@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.benches import make_shards
-from tests.coordinator import start_coordinator, wait_until
+from tests.coordinator import wait_until
 from tests.invariants import check_complete, store_bytes
 from tests.sources import numbers_job
 from xpshpc.cluster import worker_jobs
@@ -24,7 +24,6 @@ from xpshpc.events import Event, read_events
 from xpshpc.generate.events import (
     AllocationFailed,
     NodeExcluded,
-    ShardCommitted,
     WorkerJoined,
     WorkersRequested,
 )
@@ -122,77 +121,6 @@ def test_several_workers_in_a_job_are_told_apart(tmp_path: Path, slurm_environme
     check_nothing_runs(slurm_environment)
 
 
-@pytest.mark.faults
-def test_a_cancelled_worker_job_is_replaced_and_no_shard_is_charged(
-    tmp_path: Path, slurm_environment: Cluster, undisturbed: dict[str, str]
-) -> None:
-    run = RunDirectory(tmp_path / "run")
-    cancelled: list[str] = []
-    events: list[Event] = []
-
-    def cancel_the_first(event: Event) -> None:
-        events.append(event)
-        if isinstance(event, WorkerJoined) and not cancelled:
-            cancelled.append(event.job_id)
-            slurm_environment.run("scancel", event.job_id)
-
-    job = numbers_job(**{**JOB, "piece_s": 0.5})
-    result = generate(job, run, workers=2, profile=profile(), on_event=cancel_the_first)
-    assert store_bytes(run) == undisturbed
-    assert set(result.failures) <= {"stopped"}
-    assert sum(event.jobs for event in kinds(events, WorkersRequested)) == 3
-    assert len({event.job_id for event in kinds(events, WorkerJoined)}) == 3
-    assert kinds(events, AllocationFailed) == []
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize("victim", ["worker", "nanny"])
-def test_a_killed_worker_and_a_killed_nanny_are_replaced(
-    tmp_path: Path, slurm_environment: Cluster, undisturbed: dict[str, str], victim: str
-) -> None:
-    run = RunDirectory(tmp_path / "run")
-    killed: list[str] = []
-    kill = kill_worker if victim == "worker" else kill_nanny
-
-    def kill_the_first(event: Event) -> None:
-        if isinstance(event, ShardCommitted) and not killed:
-            killed.append(event.host)
-            kill(event)
-
-    job = numbers_job(**{**JOB, "piece_s": 0.3})
-    result = generate(job, run, workers=2, profile=profile(), on_event=kill_the_first)
-    assert killed
-    check_complete(run, job)
-    assert store_bytes(run) == undisturbed
-    assert set(result.failures) <= {"worker_lost"}
-    check_nothing_runs(slurm_environment)
-
-
-def kill_worker(event: ShardCommitted) -> None:
-    find(event)[-1].kill()
-
-
-def kill_nanny(event: ShardCommitted) -> None:
-    find(event)[0].kill()
-
-
-def find(event: ShardCommitted) -> list[Any]:
-    """The processes of that worker's job, the nanny first, seen from outside its node."""
-    import psutil
-
-    for process in psutil.process_iter():
-        try:
-            arguments = process.cmdline()
-            environment = process.environ()
-        except psutil.Error:
-            continue
-        ours = environment.get("SLURM_CONF") == os.environ["SLURM_CONF"]
-        if ours and "xpshpc.cluster.worker_job" in arguments and environment.get("SLURMD_NODENAME") == event.host:
-            workers = [child for child in process.children() if "resource_tracker" not in " ".join(child.cmdline())]
-            return [process, *workers]
-    raise AssertionError("no worker job there")
-
-
 def test_jobs_that_fail_again_and_again_end_the_run_with_the_last_ones_log(
     tmp_path: Path, slurm_environment: Cluster
 ) -> None:
@@ -220,23 +148,6 @@ def test_a_node_on_which_jobs_fail_is_left_out(
 def test_what_slurm_refuses_is_told_in_its_words(tmp_path: Path) -> None:
     with pytest.raises((UsageError, EnvironmentFault), match=r"[Ii]nvalid partition"):
         generate(numbers_job(**JOB), RunDirectory(tmp_path / "run"), workers=2, profile=profile(partition="nowhere"))
-
-
-@pytest.mark.faults
-def test_a_killed_coordinators_jobs_end_and_the_next_completes_the_same_bytes(
-    tmp_path: Path, slurm_environment: Cluster, undisturbed: dict[str, str]
-) -> None:
-    run = RunDirectory(tmp_path / "run")
-    with start_coordinator(run.path, 2, profile=Path("minislurm"), **{**JOB, "piece_s": 0.5}) as coordinator:
-        wait_until(lambda: "ShardCommitted" in (run.events.read_text() if run.events.exists() else ""))
-        coordinator.process.kill()
-        coordinator.process.wait()
-        wait_until(lambda: slurm_environment.status().jobs == (), timeout_s=60)
-        check_nothing_runs(slurm_environment)
-    result = generate(numbers_job(**JOB), run, workers=2, profile=profile())
-    assert 0 < result.made < 320
-    assert store_bytes(run) == undisturbed
-    check_complete(run, numbers_job(**JOB))
 
 
 def test_without_the_runs_certificate_nobody_gets_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,10 @@ from xpshpc.cluster.minislurm import Cluster
 from xpshpc.cluster.process import ProcessId, kill_process
 from xpshpc.cluster.slurm import JobState, Slurm
 from xpshpc.cluster.submission import read_submission
+from xpshpc.events import read_events
 from xpshpc.run_directory import RunDirectory
 from xpshpc.train.history import history_path, read_history
+from xpshpc.train.result import events_path
 
 pytestmark = [pytest.mark.slurm, pytest.mark.faults, pytest.mark.ranks]
 
@@ -90,8 +92,15 @@ def lose_a_node(cluster: Cluster, run: RunDirectory, training: str) -> None:
     wait_until(lambda: len(read_history(history_path(run))) == 1, NIGHT_S)
     *_, last = Slurm().expand(job(training).nodes)
     cluster.kill_node(last)
-    wait_until(lambda: restarted(run, training) >= 1)
+    wait_until(lambda: restarted(run, training) >= 1, NIGHT_S)
     cluster.start_node(last)
+
+
+def lose_the_controller(cluster: Cluster, run: RunDirectory) -> None:
+    """Once the training goes on, kills slurmctld and starts it on what it last saved."""
+    wait_until(lambda: any(event["event"] == "StageStarted" for event in read_events(events_path(run))), NIGHT_S)
+    cluster.stop_controller()
+    cluster.start_controller()
 
 
 def preempt(run: RunDirectory, training: str) -> None:
@@ -99,7 +108,7 @@ def preempt(run: RunDirectory, training: str) -> None:
     wait_until(lambda: len(read_history(history_path(run))) == 2, NIGHT_S)
     lives = restarted(run, training)
     Slurm().cancel([training], signal="TERM")
-    wait_until(lambda: restarted(run, training) > lives)
+    wait_until(lambda: restarted(run, training) > lives, NIGHT_S)
 
 
 def stored(run: RunDirectory) -> int:
@@ -129,8 +138,7 @@ def test_in_the_morning_the_run_is_complete_and_as_if_nothing_had_been(
     lose_the_coordinator(slurm_environment, run)
     lose_a_worker(slurm_environment, run)
     lose_a_node(slurm_environment, run, training)
-    slurm_environment.stop_controller()
-    slurm_environment.start_controller()
+    lose_the_controller(slurm_environment, run)
     preempt(run, training)
     wait_until(lambda: all(state.over for state in Slurm().jobs(submission.job_ids)), NIGHT_S)
 
@@ -145,6 +153,7 @@ def test_in_the_morning_the_run_is_complete_and_as_if_nothing_had_been(
     wait_until(lambda: not slurm_environment.leftovers())
     assert not slurm_environment.status().jobs
 
-    calm = on_demo("run", tmp_path / "calm", "--on=local", "--ranks=2")
+    calm = on_demo("generate", tmp_path / "calm", "--on=local")
+    on_demo("train", tmp_path / "calm", "--on=local", "--ranks=2")
     assert store_bytes(run) == store_bytes(calm)
     assert losses(run) == losses(calm)

@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.gang_on_nodes import RANKS_OF_TESTS, main, step_for
+from xpshpc.cluster.check import State
 from xpshpc.cluster.gang import RankCrashed, RankKilled, run_gang
 from xpshpc.cluster.minislurm import Cluster
+from xpshpc.cluster.profile import read_profile
+from xpshpc.cluster.rank_trial import check_ranks_on_nodes
 from xpshpc.errors import Drained, EnvironmentFault, UsageError
 
 pytestmark = [pytest.mark.slurm, pytest.mark.ranks]
@@ -99,6 +102,13 @@ def test_ranks_of_two_nodes_find_their_place_and_their_gpu(launcher, slurm_envir
 def test_one_rank_that_fails_ends_all_and_is_named(launcher, behaviour, kind, words, slurm_environment, tmp_path):
     with pytest.raises(kind, match=words):
         main(tmp_path, behaviour, launcher, 3, 1)
+    wait_for(lambda: is_empty(slurm_environment))
+
+
+def test_the_doctor_lets_two_ranks_add_numbers_on_the_nodes_and_cleans_up(slurm_environment, tmp_path):
+    (check,) = check_ranks_on_nodes(read_profile("minislurm"), tmp_path / "runs" / "new")
+    assert check.state is State.OK and "on 2 nodes" in check.found
+    assert list(tmp_path.iterdir()) == []
     wait_for(lambda: is_empty(slurm_environment))
 
 

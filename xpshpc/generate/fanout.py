@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 STAGE = "generate"
 POLL_S = 0.2
+LOOK_SHARE = 0.2
+"""The most of its time that the coordinator spends on reading beats: many workers on a slow file system take long."""
 STALLED_S = 120.0
 """Workers take a second to start and to be replaced; if none has begun anything for so long, none will."""
 
@@ -60,7 +62,7 @@ class FanOut:
         self._hold, self._harvest, self._clock = supervision, harvest, clock
         self._staging = run.staging / supervision.session
         self._watch = Watch(settings.silence_s)
-        self._looked = float("-inf")
+        self._look_at = float("-inf")
         self._moved = clock()
         self._begun: dict[tuple[int, int], float] = {}
         self._silenced: set[tuple[int, int]] = set()
@@ -218,13 +220,14 @@ class FanOut:
     def _look_after(self) -> None:
         """Notes who began, kills who is silent, keeps the lease."""
         now = self._clock()
-        if now - self._looked < POLL_S:
+        if now < self._look_at:
             return
-        self._looked = now
         self._hold.lease.beat()
         self._workforce.tend()
         self._tell_of_waiting()
+        began = self._clock()
         beats = list(read_beats(self._staging))
+        self._look_at = now + max(POLL_S, min((self._clock() - began) / LOOK_SHARE, self._settings.silence_s / 4))
         if beats or not self._is_staffed():
             self._moved = now
         elif now - self._moved > STALLED_S:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ class CommitRecord:
         return self.seconds + sum(attempt.seconds for attempt in self.attempts)
 
     def to_json(self) -> bytes:
-        return json.dumps(asdict(self), separators=(",", ":")).encode() + b"\n"
+        return json.dumps(vars(self), default=vars, separators=(",", ":")).encode() + b"\n"
 
 
 def parse_record(data: bytes, where: str) -> CommitRecord:
