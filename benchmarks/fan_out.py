@@ -25,6 +25,8 @@ from xpshpc.run_directory import RunDirectory
 from xpshpc.source import ArraySpec
 
 SHARDS = 6000
+WORKERS_A_CORE = 4
+"""Such shards wait for the disk most of their time; as on a cluster, workers outnumber the coordinator's cores."""
 
 
 class Nothing(Section):
@@ -83,7 +85,7 @@ class Moment:
 
 def run(scale: float) -> list[Row]:
     """Rows of this benchmark; `scale` 1 takes 6000 shards."""
-    workers, shards = usable_cores(), max(200, round(SHARDS * scale))
+    workers, shards = WORKERS_A_CORE * usable_cores(), max(400, round(SHARDS * scale))
     job_file = empty_job(shards)
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as scratch, environment_of_workers():
         folder = Path(scratch)

@@ -21,6 +21,7 @@ from xpshpc.cluster.replenish import (
     note_failure,
     note_joined,
     staff,
+    to_judge,
 )
 from xpshpc.cluster.roll import Roll
 from xpshpc.cluster.site import Limits
@@ -141,6 +142,7 @@ class Fleet:
 
     def _take(self, jobs: Sequence[JobState], now: float) -> None:
         listed = {job.job_id: job for job in jobs}
+        gone: list[EndedJob] = []
         for job_id in list(self._jobs):
             job = listed.get(job_id)
             if job is not None and not job.over:
@@ -148,7 +150,8 @@ class Fleet:
                 continue
             del self._jobs[job_id]
             self._absent.pop(job_id, None)
-            ended = EndedJob(job_id, FORGOTTEN, "", ()) if job is None else _ended(job)
+            gone.append(EndedJob(job_id, FORGOTTEN, "", ()) if job is None else _ended(job))
+        for ended in to_judge(self._history, gone):
             self._judge(ended, now)
 
     def _judge(self, job: EndedJob, now: float) -> None:

@@ -75,6 +75,23 @@ def judge(history: History, job: EndedJob) -> Failure | None:
     return Failure(job.job_id, job.nodes[0] if len(job.nodes) == 1 else "", why)
 
 
+def to_judge(history: History, ended: Iterable[EndedJob]) -> list[EndedJob]:
+    """Of jobs that were found gone together, those to be judged.
+
+    Of the ones that SLURM has forgotten before any worker joined, that is one alone: a controller that was killed lost
+    its memory once, and no job has failed.
+    """
+    judged: list[EndedJob] = []
+    forgot = False
+    for job in ended:
+        if job.state == FORGOTTEN and job.job_id not in history.joined:
+            if forgot:
+                continue
+            forgot = True
+        judged.append(job)
+    return judged
+
+
 def note_failure(history: History, failure: Failure, limits: Limits, now: float) -> History:
     """A failed job counts against its node and in the row of failures; on an excluded node it was a late one."""
     if failure.node in history.excluded:

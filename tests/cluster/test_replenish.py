@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xpshpc.cluster.replenish import (
+    FORGOTTEN,
     LONGEST_PAUSE_S,
     EndedJob,
     Failure,
@@ -17,6 +18,7 @@ from xpshpc.cluster.replenish import (
     note_joined,
     pause_s,
     staff,
+    to_judge,
 )
 from xpshpc.cluster.site import Limits
 
@@ -98,3 +100,10 @@ def test_arrays_hold_all_jobs_and_none_is_larger_than_allowed(jobs: int, most: i
     sizes = list(arrays(jobs, most))
     assert sum(sizes) == jobs
     assert all(1 <= size <= (most or jobs) for size in sizes)
+
+
+def test_a_controller_that_forgets_a_whole_array_has_failed_once() -> None:
+    history = note_joined(History(), "7_0")
+    jobs = [ended(FORGOTTEN, "", f"7_{task}") for task in range(7)] + [ended("FAILED", job_id="8_0")] * 2
+    failures = [failure for job in to_judge(history, jobs) if (failure := judge(history, job))]
+    assert [failure.job_id for failure in failures] == ["7_1", "8_0", "8_0"]
