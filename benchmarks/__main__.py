@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 from benchmarks.table import print_rows
-from xpshpc.cluster.dask_settings import WORKER_ENVIRONMENT
+from xpshpc.cluster.workers.dask_settings import WORKER_ENVIRONMENT
 
 NAMES = {
     "simulator": "Simulator",

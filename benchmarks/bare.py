@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from xpshpc.cluster.dask_settings import WORKER_ENVIRONMENT
+from xpshpc.cluster.workers.dask_settings import WORKER_ENVIRONMENT
 from xpshpc.config import JobFile
 from xpshpc.plan.shards import Plan, plan_shards
 from xpshpc.run_directory import RunDirectory

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from xpshpc.cluster.check import Check, State
+from xpshpc.cluster.readiness.check import Check, State
 
 ENOUGH_BYTES = 5 * 10**9
 VOLATILE = ("tmpfs", "ramfs")

@@ -85,7 +85,7 @@ is_up_to_date() {
   local wrong
   slurm_is_settled || return 1
   [ -x "$venv/bin/xpshpc" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint 2>/dev/null)" ] || return 1
-  wrong=$("$venv/bin/python" -m xpshpc.cluster.pins 2>&1) && return 0
+  wrong=$("$venv/bin/python" -m xpshpc.cluster.readiness.pins 2>&1) && return 0
   say "The environment was changed since its set-up: $(paste -s -d , <<<"$wrong" | sed 's/,/, /g')"
   return 1
 }

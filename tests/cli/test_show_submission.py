@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from xpshpc.cli.show_submission import show_chain
-from xpshpc.cluster.chain import USUAL, Wish, plan_chain
 from xpshpc.cluster.profile import read_profile
+from xpshpc.cluster.submission.chain import USUAL, Wish, plan_chain
 from xpshpc.run_directory import RunDirectory
 
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from tests.cli.test_errors import xpshpc
 from tests.train.stored_run import small_job, store_run
 from xpshpc.cli.status_page import align, describe_status, watch_status
-from xpshpc.cluster.submission import Submission, SubmittedJob, write_submission
+from xpshpc.cluster.submission.record import Submission, SubmittedJob, write_submission
 from xpshpc.events import EventLog
 from xpshpc.generate.events import ShardFailed
 from xpshpc.report.queue import QueuedJob

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from xpshpc.cluster.gang import run_gang
+from xpshpc.cluster.ranks.gang import run_gang
 from xpshpc.errors import XpshpcError
 
 if __name__ == "__main__":

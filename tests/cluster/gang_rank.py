@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from xpshpc.cluster.rank import launched_rank
+from xpshpc.cluster.ranks.rank import launched_rank
 from xpshpc.errors import Drained, UsageError
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xpshpc.cluster.batch import (
+from xpshpc.cluster.submission.ending import (
     BUG_RESTARTS,
     FIRST_DELAY_S,
     LONGEST_DELAY_S,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster.communicator_rank import contribution, rows
 from xpshpc.cluster.communicator import Solo, launch_kind, open_communicator
-from xpshpc.cluster.gang import run_gang
+from xpshpc.cluster.ranks.gang import run_gang
 from xpshpc.errors import UsageError
 
 HERE = Path(__file__).parent

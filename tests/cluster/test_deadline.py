@@ -5,8 +5,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xpshpc.cluster.deadline import Deadline, fits
-from xpshpc.cluster.slurm import Slurm
+from xpshpc.cluster.slurm.client import Slurm
+from xpshpc.cluster.slurm.deadline import Deadline, fits
 
 times = st.floats(0, 1e9)
 

@@ -12,9 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from xpshpc.cluster.check import Check, State
 from xpshpc.cluster.command import ask
-from xpshpc.cluster.doctor import (
+from xpshpc.cluster.filesystem import examine_folder, file_system_type, try_operations
+from xpshpc.cluster.profile import Profile, read_profile
+from xpshpc.cluster.readiness.check import Check, State
+from xpshpc.cluster.readiness.doctor import (
     check_packages,
     check_slurm,
     check_stack,
@@ -23,10 +25,8 @@ from xpshpc.cluster.doctor import (
     judge_horovod,
     judge_tensorflow,
 )
-from xpshpc.cluster.filesystem import examine_folder, file_system_type, try_operations
-from xpshpc.cluster.pins import parse_pins, project_pins
-from xpshpc.cluster.profile import Profile, read_profile
-from xpshpc.cluster.rank_trial import check_ranks
+from xpshpc.cluster.readiness.pins import parse_pins, project_pins
+from xpshpc.cluster.readiness.rank_trial import check_ranks
 from xpshpc.errors import ExitCode
 
 HOROVOD = {"version": "0.28.1", "tensorflow": "2.21.0", "gloo": True, "mpi": False, "nccl": False}
@@ -123,7 +123,7 @@ def test_ranks_of_one_host_need_no_address_for_its_name() -> None:
     """Gloo takes the loopback interface it was given; by the host's name, ranks would listen to the network."""
     code = (
         "import socket; socket.sethostname('no-such-host.invalid')\n"
-        "from xpshpc.cluster.rank_trial import try_ranks\n"
+        "from xpshpc.cluster.readiness.rank_trial import try_ranks\n"
         "import sys; check = try_ranks('horovod', 'gloo', 'two ranks'); sys.stdout.write(check.state + check.found)"
     )
     done = subprocess.run(["unshare", "--uts", sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -190,9 +190,7 @@ def test_the_mount_table_is_read_with_its_octal_blanks_and_hidden_mounts(tmp_pat
 
 
 def test_few_open_files_are_a_warning() -> None:
-    code = (
-        "from xpshpc.cluster.doctor import check_open_files as check; c = check(); sys.stdout.write(c.state + c.found)"
-    )
+    code = "from xpshpc.cluster.readiness.doctor import check_open_files as f; c = f(); sys.stdout.write(c.state + c.found)"
     found = in_limited_process("RLIMIT_NOFILE", 256, code)
     assert found.startswith("warning") and "256" in found
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from xpshpc.cluster.gang import RankCrashed, RankKilled, explain_failure, run_gang
-from xpshpc.cluster.launchers import mpirun_command, rank_environment, read_mpirun_exit
-from xpshpc.cluster.rendezvous import open_rendezvous
+from xpshpc.cluster.ranks.gang import RankCrashed, RankKilled, explain_failure, run_gang
+from xpshpc.cluster.ranks.launchers import mpirun_command, rank_environment, read_mpirun_exit
+from xpshpc.cluster.ranks.rendezvous import open_rendezvous
 from xpshpc.errors import Drained, EnvironmentFault, UsageError
 
 HERE = Path(__file__).parent

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xpshpc.cluster.gpus import own_gpu
+from xpshpc.cluster.ranks.gpus import own_gpu
 
 
 @pytest.mark.parametrize("gpus", range(1, 9))

@@ -11,12 +11,12 @@ import time
 
 import pytest
 
-from xpshpc.cluster.leash import Leashes, choose_address
+from xpshpc.cluster.ranks.leash import Leashes, choose_address
 from xpshpc.errors import EnvironmentFault, UsageError
 
 RANK = """
 import signal, sys, time
-from xpshpc.cluster.leash import Leash
+from xpshpc.cluster.ranks.leash import Leash
 signal.signal(signal.SIGTERM, lambda *_: (leash.leave(75), sys.exit(75)))
 leash = Leash(int(sys.argv[1]))
 time.sleep(60)

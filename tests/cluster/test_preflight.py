@@ -9,14 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xpshpc.cluster.check import State
-from xpshpc.cluster.node_probe import NOT_WRITABLE, PATH_UNSEEN, PYTHON_MISSING, Outcome, probe_script, probes_of
-from xpshpc.cluster.node_report import NodeReport, main, own_versions, read_report, report
-from xpshpc.cluster.node_verdict import Finding, verdicts
 from xpshpc.cluster.profile import Profile, read_profile
-from xpshpc.cluster.request import Request, gpus_of, misfit, requests_of
+from xpshpc.cluster.readiness.check import State
+from xpshpc.cluster.readiness.node_probe import (
+    NOT_WRITABLE,
+    PATH_UNSEEN,
+    PYTHON_MISSING,
+    Outcome,
+    probe_script,
+    probes_of,
+)
+from xpshpc.cluster.readiness.node_report import NodeReport, main, own_versions, read_report, report
+from xpshpc.cluster.readiness.node_verdict import Finding, verdicts
 from xpshpc.cluster.site import Site
-from xpshpc.cluster.slurm import JobState, Partition
+from xpshpc.cluster.slurm.client import JobState, Partition
+from xpshpc.cluster.submission.request import Request, gpus_of, misfit, requests_of
 from xpshpc.errors import EnvironmentFault, UsageError
 
 SITE = {

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xpshpc.cluster.replenish import (
+from xpshpc.cluster.site import Limits
+from xpshpc.cluster.workers.replenish import (
     FORGOTTEN,
     LONGEST_PAUSE_S,
     EndedJob,
@@ -20,7 +21,6 @@ from xpshpc.cluster.replenish import (
     staff,
     to_judge,
 )
-from xpshpc.cluster.site import Limits
 
 LIMITS = Limits(failed_allocations=3, node_failures=2)
 

@@ -16,7 +16,14 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from xpshpc.cluster.pins import canonical, guarded_packages, installed_version, mismatches, parse_pins, project_pins
+from xpshpc.cluster.readiness.pins import (
+    canonical,
+    guarded_packages,
+    installed_version,
+    mismatches,
+    parse_pins,
+    project_pins,
+)
 
 pytestmark = pytest.mark.programs
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xpshpc.cluster.slurm_tables import (
+from xpshpc.cluster.slurm.tables import (
     COLUMN,
     JOB_FIELDS,
     PARTITION_FIELDS,
@@ -16,7 +16,7 @@ from xpshpc.cluster.slurm_tables import (
     read_queue,
     split_array,
 )
-from xpshpc.cluster.slurm_words import Verdict, judge, read_submitted
+from xpshpc.cluster.slurm.words import Verdict, judge, read_submitted
 
 PENDING = ("7_3", "fit|it", "PENDING", "Dependency", "", "0", "1795318971", "N/A", "N/A", "1-00:10:00", "2", "a:b")
 RUNNING = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from xpshpc.cluster.slots import horovod_slot, tasks_per_node
-from xpshpc.cluster.slurm_words import Verdict
-from xpshpc.cluster.srun import judge_launch, read_fate, read_srun_exit
+from xpshpc.cluster.ranks.slots import horovod_slot, tasks_per_node
+from xpshpc.cluster.ranks.srun import judge_launch, read_fate, read_srun_exit
+from xpshpc.cluster.slurm.words import Verdict
 
 KILLED = """\
 srun: error: node1: task 1: Killed

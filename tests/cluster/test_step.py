@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xpshpc.cluster.profile import Profile, read_profile
-from xpshpc.cluster.srun import srun_command, step_environment
-from xpshpc.cluster.step import Step, step_of
+from xpshpc.cluster.ranks.srun import srun_command, step_environment
+from xpshpc.cluster.ranks.step import Step, step_of
 from xpshpc.errors import UsageError
 
 

@@ -9,12 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xpshpc.cluster.batch_script import SITE_LINES, log_pattern, quote_option, read_template, render_script
-from xpshpc.cluster.chain import PIPELINE, STAGES, USUAL, Wish, plan_chain, read_stages
-from xpshpc.cluster.job_history import JobEvent, append_event, count_charged, history_path, read_history
 from xpshpc.cluster.profile import Profile, read_profile
-from xpshpc.cluster.slurm import JobState
-from xpshpc.cluster.submission import Submission, SubmittedJob, read_submission, submission_path, write_submission
+from xpshpc.cluster.slurm.client import JobState
+from xpshpc.cluster.submission.chain import PIPELINE, STAGES, USUAL, Wish, plan_chain, read_stages
+from xpshpc.cluster.submission.history import JobEvent, append_event, count_charged, history_path, read_history
+from xpshpc.cluster.submission.record import (
+    Submission,
+    SubmittedJob,
+    read_submission,
+    submission_path,
+    write_submission,
+)
+from xpshpc.cluster.submission.script import SITE_LINES, log_pattern, quote_option, read_template, render_script
 from xpshpc.errors import EnvironmentFault, UsageError
 from xpshpc.run_directory import RunDirectory
 

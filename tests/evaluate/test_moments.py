@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.evaluate.moments_rank import rows as known_rows
 from xpshpc.cluster.communicator import Solo
-from xpshpc.cluster.gang import run_gang
+from xpshpc.cluster.ranks.gang import run_gang
 from xpshpc.evaluate.moments import Moments, merge_over_ranks
 
 

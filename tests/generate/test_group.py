@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.benches import first_task, make_shards, open_bench
 from tests.invariants import check_complete, store_bytes
 from tests.sources import Behaviour, Fault, numbers_job
-from xpshpc.cluster.departure import Departure
+from xpshpc.cluster.workers.departure import Departure
 from xpshpc.errors import UsageError
 from xpshpc.generate.backlog import Backlog
 from xpshpc.generate.group import GROUP_S, LARGEST, LONGEST_S, GroupEnded, group_size, make_group

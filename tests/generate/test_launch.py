@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from xpshpc.cluster.launch import open_local_client
+from xpshpc.cluster.workers.launch import open_local_client
 
 
 def environment_of_worker() -> dict[str, str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from xpshpc.cluster.slurm import JobState, Slurm
-from xpshpc.cluster.submission import Submission, SubmittedJob
+from xpshpc.cluster.slurm.client import JobState, Slurm
+from xpshpc.cluster.submission.record import Submission, SubmittedJob
 from xpshpc.report.queue import NOT_SUBMITTED, WORKERS, ask_queue, order_jobs
 
 SUBMISSION = Submission(

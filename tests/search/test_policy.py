@@ -7,8 +7,8 @@ from datetime import datetime, time
 
 import pytest
 
-from xpshpc.cluster.gang import RankCrashed, RankKilled
-from xpshpc.cluster.slurm_commands import SlurmRefused
+from xpshpc.cluster.ranks.gang import RankCrashed, RankKilled
+from xpshpc.cluster.slurm.commands import SlurmRefused
 from xpshpc.config import TrialAllowances
 from xpshpc.errors import EnvironmentFault, UsageError, XpshpcError
 from xpshpc.search.policy import Cause, Decision, Verdict, cause_of, decide, judge_budget, next_deadline, pause_s

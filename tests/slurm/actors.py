@@ -13,7 +13,7 @@ from xpshpc.cluster.minislurm import Cluster
 from xpshpc.cluster.process import ProcessId
 from xpshpc.cluster.profile import Profile
 
-COORDINATOR, KEEPER = "tests.coordinator", "xpshpc.cluster.worker_job"
+COORDINATOR, KEEPER = "tests.coordinator", "xpshpc.cluster.workers.job"
 WORKER = "--multiprocessing-fork"
 
 

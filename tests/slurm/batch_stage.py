@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from xpshpc.cluster.batch_job import BatchJob
 from xpshpc.cluster.site import Limits
+from xpshpc.cluster.submission.batch_job import BatchJob
 
 if __name__ == "__main__":
     limits = Limits(restarts=1, query_patience_s=60)

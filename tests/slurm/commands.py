@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from xpshpc.cluster.slurm import Slurm
+from xpshpc.cluster.slurm.client import Slurm
 
 TIMED_OUT = "Batch job submission failed: Socket timed out on send/recv operation"
 AWAY = "Unable to contact slurm controller (connect failure)"

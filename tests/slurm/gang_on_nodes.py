@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from xpshpc.cluster.gang import run_gang
-from xpshpc.cluster.step import Step
+from xpshpc.cluster.ranks.gang import run_gang
+from xpshpc.cluster.ranks.step import Step
 from xpshpc.errors import XpshpcError
 
 RANKS_OF_TESTS = Path(__file__).parents[1] / "cluster"

@@ -6,8 +6,8 @@ import socket
 import sys
 from pathlib import Path
 
-from xpshpc.cluster.gpus import own_gpu
-from xpshpc.cluster.rank import launched_rank
+from xpshpc.cluster.ranks.gpus import own_gpu
+from xpshpc.cluster.ranks.rank import launched_rank
 
 if __name__ == "__main__":
     shown = [gpu for gpu in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.commands import batch_script, wait_until
-from xpshpc.cluster.batch import FIRST_DELAY_S
-from xpshpc.cluster.job_history import JobEvent, read_history
-from xpshpc.cluster.slurm import JobState, Slurm
+from xpshpc.cluster.slurm.client import JobState, Slurm
+from xpshpc.cluster.submission.ending import FIRST_DELAY_S
+from xpshpc.cluster.submission.history import JobEvent, read_history
 
 pytestmark = [pytest.mark.slurm, pytest.mark.faults, pytest.mark.usefixtures("slurm_environment")]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.commands import AWAY, TIMED_OUT, batch_script, calls, failing, hasty, wait_until
-from xpshpc.cluster.deadline import Deadline
 from xpshpc.cluster.minislurm import Cluster
-from xpshpc.cluster.slurm import Slurm, SlurmRefused, SlurmUnreachable
+from xpshpc.cluster.slurm.client import Slurm, SlurmRefused, SlurmUnreachable
+from xpshpc.cluster.slurm.deadline import Deadline
 from xpshpc.errors import EnvironmentFault
 
 pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("slurm_environment")]

@@ -21,7 +21,7 @@ from tests.slurm.numbers_domain import ROOT, install
 from tests.sources import numbers_job
 from xpshpc.cluster.minislurm import Cluster
 from xpshpc.cluster.profile import Profile, read_profile
-from xpshpc.cluster.slurm import Slurm
+from xpshpc.cluster.slurm.client import Slurm
 from xpshpc.errors import EnvironmentFault, UsageError
 from xpshpc.events import Event, StageProgressed, StageStarted, read_events
 from xpshpc.generate.allocation import srun_command

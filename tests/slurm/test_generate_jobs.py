@@ -13,12 +13,12 @@ from tests.benches import make_shards
 from tests.coordinator import wait_until
 from tests.invariants import check_complete, store_bytes
 from tests.sources import numbers_job
-from xpshpc.cluster import worker_jobs
-from xpshpc.cluster.certificates import fresh_certificates
 from xpshpc.cluster.minislurm import Cluster
 from xpshpc.cluster.profile import Profile, read_profile
-from xpshpc.cluster.slurm import Slurm
-from xpshpc.cluster.worker_queue import worker_job_name, worker_script
+from xpshpc.cluster.slurm.client import Slurm
+from xpshpc.cluster.workers import jobs as worker_jobs
+from xpshpc.cluster.workers.certificates import fresh_certificates
+from xpshpc.cluster.workers.queue import worker_job_name, worker_script
 from xpshpc.errors import EnvironmentFault, UsageError
 from xpshpc.events import Event, read_events
 from xpshpc.generate.events import (

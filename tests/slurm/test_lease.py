@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from xpshpc.cluster.minislurm import Cluster
-from xpshpc.cluster.slurm import Slurm
+from xpshpc.cluster.slurm.client import Slurm
 from xpshpc.errors import UsageError
 from xpshpc.run_directory import RunDirectory
 from xpshpc.store.lease import read_owner, take_lease

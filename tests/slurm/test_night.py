@@ -12,11 +12,11 @@ import pytest
 
 from tests.invariants import check_nothing_is_left, check_plan_is_covered, store_bytes
 from tests.slurm.commands import wait_until
-from xpshpc.cluster.job_history import read_history as read_lives
 from xpshpc.cluster.minislurm import Cluster
 from xpshpc.cluster.process import ProcessId, kill_process
-from xpshpc.cluster.slurm import JobState, Slurm
-from xpshpc.cluster.submission import read_submission
+from xpshpc.cluster.slurm.client import JobState, Slurm
+from xpshpc.cluster.submission.history import read_history as read_lives
+from xpshpc.cluster.submission.record import read_submission
 from xpshpc.events import read_events
 from xpshpc.run_directory import RunDirectory
 from xpshpc.train.history import history_path, read_history

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from xpshpc.cluster.check import State
 from xpshpc.cluster.minislurm import Cluster
-from xpshpc.cluster.preflight import Survey, preflight, require_ready
 from xpshpc.cluster.profile import Profile, read_profile
-from xpshpc.cluster.slurm import Slurm, SlurmRefused, SlurmUnreachable
+from xpshpc.cluster.readiness.check import State
+from xpshpc.cluster.readiness.preflight import Survey, preflight, require_ready
+from xpshpc.cluster.slurm.client import Slurm, SlurmRefused, SlurmUnreachable
 from xpshpc.errors import EnvironmentFault, ExitCode, UsageError
 
 pytestmark = pytest.mark.slurm

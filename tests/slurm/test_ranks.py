@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.gang_on_nodes import RANKS_OF_TESTS, main, step_for
-from xpshpc.cluster.check import State
-from xpshpc.cluster.gang import RankCrashed, RankKilled, run_gang
 from xpshpc.cluster.minislurm import Cluster
 from xpshpc.cluster.profile import read_profile
-from xpshpc.cluster.rank_trial import check_ranks_on_nodes
+from xpshpc.cluster.ranks.gang import RankCrashed, RankKilled, run_gang
+from xpshpc.cluster.readiness.check import State
+from xpshpc.cluster.readiness.rank_trial import check_ranks_on_nodes
 from xpshpc.errors import Drained, EnvironmentFault, UsageError
 
 pytestmark = [pytest.mark.slurm, pytest.mark.ranks]

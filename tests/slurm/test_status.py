@@ -11,8 +11,8 @@ from tests.cli.test_errors import xpshpc
 from tests.coordinator import wait_until
 from tests.train.stored_run import small_job, store_run
 from xpshpc.cluster.minislurm import Cluster
-from xpshpc.cluster.slurm import Slurm
-from xpshpc.cluster.submission import Submission, SubmittedJob, write_submission
+from xpshpc.cluster.slurm.client import Slurm
+from xpshpc.cluster.submission.record import Submission, SubmittedJob, write_submission
 from xpshpc.events import EventLog
 from xpshpc.generate.events import WorkersRequested
 from xpshpc.report.status import Status, read_status

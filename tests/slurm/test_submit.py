@@ -10,13 +10,13 @@ import pytest
 import tomli_w
 
 from tests.slurm.commands import AWAY, TIMED_OUT, failing, hasty, wait_until
-from xpshpc.cluster.chain import Wish, plan_chain
 from xpshpc.cluster.minislurm import Cluster
 from xpshpc.cluster.profile import Profile, read_profile
 from xpshpc.cluster.site import Stage
-from xpshpc.cluster.slurm import Slurm, SlurmRefused, SlurmUnreachable
-from xpshpc.cluster.submission import SubmittedJob, read_submission, submission_path, write_submission
-from xpshpc.cluster.submit import cancel_queued, queued_jobs, refuse_awaited, refuse_second, submit_chain
+from xpshpc.cluster.slurm.client import Slurm, SlurmRefused, SlurmUnreachable
+from xpshpc.cluster.submission.chain import Wish, plan_chain
+from xpshpc.cluster.submission.record import SubmittedJob, read_submission, submission_path, write_submission
+from xpshpc.cluster.submission.submit import cancel_queued, queued_jobs, refuse_awaited, refuse_second, submit_chain
 from xpshpc.errors import ExitCode, UsageError
 from xpshpc.run_directory import RunDirectory
 

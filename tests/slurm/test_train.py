@@ -15,7 +15,7 @@ import pytest
 from tests.slurm.gang_on_nodes import step_for
 from tests.train.stored_run import small_job, store_run
 from xpshpc.cluster.minislurm import Cluster
-from xpshpc.cluster.step import Step
+from xpshpc.cluster.ranks.step import Step
 from xpshpc.config import JobFile
 from xpshpc.errors import Drained, EnvironmentFault
 from xpshpc.evaluate.evaluate import evaluate, metrics_path

@@ -23,7 +23,7 @@ def no_ranks(monkeypatch):
     def refuse(*arguments, **options):
         pytest.fail("ranks were started")
 
-    monkeypatch.setattr("xpshpc.cluster.gang.run_gang", refuse)
+    monkeypatch.setattr("xpshpc.cluster.ranks.gang.run_gang", refuse)
 
 
 def test_a_run_without_data_is_refused(tmp_path):
@@ -70,7 +70,7 @@ def test_other_settings_than_those_begun_with_are_refused_until_restarted(tmp_pa
     def note(*arguments, **options):
         raise Launched
 
-    monkeypatch.setattr("xpshpc.cluster.gang.run_gang", note)
+    monkeypatch.setattr("xpshpc.cluster.ranks.gang.run_gang", note)
     job_file = small_job(tmp_path)
     run = store_run(tmp_path, job_file)
     with pytest.raises(Launched):

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.train.stored_run import small_job, store_run
-from xpshpc.cluster.gang import RankKilled, run_gang
+from xpshpc.cluster.ranks.gang import RankKilled, run_gang
 from xpshpc.errors import Drained, XpshpcError
 from xpshpc.run_directory import RunDirectory
 from xpshpc.train.checkpoint import latest_checkpoint

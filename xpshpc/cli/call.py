@@ -15,7 +15,7 @@ from xpshpc.errors import ExitCode
 
 if TYPE_CHECKING:
     from xpshpc.cluster.profile import Profile
-    from xpshpc.cluster.step import Step
+    from xpshpc.cluster.ranks.step import Step
     from xpshpc.config import JobFile
     from xpshpc.run_directory import RunDirectory
 
@@ -45,7 +45,7 @@ class Call:
         """How SLURM places the ranks of a stage; None on this machine."""
         if self.profile.kind == "local":
             return None
-        from xpshpc.cluster.step import step_of
+        from xpshpc.cluster.ranks.step import step_of
 
         return step_of(self.profile, stage, self.ranks)
 

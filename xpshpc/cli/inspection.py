@@ -87,8 +87,8 @@ def retry(
     as_json: options.AsJson = False,
 ) -> int:
     """Put shards with samples in quarantine back to pending, so that `generate` tries these again. Asks first."""
-    from xpshpc.cluster.slurm import Slurm
-    from xpshpc.cluster.submit import refuse_awaited
+    from xpshpc.cluster.slurm.client import Slurm
+    from xpshpc.cluster.submission.submit import refuse_awaited
     from xpshpc.report.progress import TerminalProgress
     from xpshpc.run_directory import open_run
     from xpshpc.store.clean import check_idle
@@ -163,7 +163,7 @@ def fid(
     With the profile of a SLURM site, the ranks run on its nodes, and meet in a folder beside A that goes afterwards.
     """
     from xpshpc.cluster.profile import read_profile
-    from xpshpc.cluster.step import step_of
+    from xpshpc.cluster.ranks.step import step_of
     from xpshpc.evaluate.fid import fid as compare
 
     profile = read_profile(on)
@@ -187,8 +187,8 @@ def doctor(
 
     With --on and the profile of a SLURM site, short jobs look at its nodes as well.
     """
-    from xpshpc.cluster.doctor import examine, exit_code
     from xpshpc.cluster.profile import read_profile
+    from xpshpc.cluster.readiness.doctor import examine, exit_code
 
     checks = []
     out = None if as_json else console()

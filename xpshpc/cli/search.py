@@ -55,7 +55,7 @@ def search(
 
 
 def _search(call: Call, retry_failed: bool) -> SearchResult:
-    from xpshpc.cluster.slurm import own_job
+    from xpshpc.cluster.slurm.client import own_job
     from xpshpc.report.progress import TerminalProgress
     from xpshpc.search.search import search as run_trials
 

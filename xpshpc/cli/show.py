@@ -12,7 +12,7 @@ from xpshpc.report.quantities import write_count, write_duration, write_percent,
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from xpshpc.cluster.check import Check
+    from xpshpc.cluster.readiness.check import Check
     from xpshpc.spectra.simulated_spectrum import SimulatedSpectrum
     from xpshpc.store.clean import Remains
 

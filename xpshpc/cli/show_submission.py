@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from xpshpc.cluster.chain import Chain
-    from xpshpc.cluster.check import Check
-    from xpshpc.cluster.submission import Submission
+    from xpshpc.cluster.readiness.check import Check
+    from xpshpc.cluster.submission.chain import Chain
+    from xpshpc.cluster.submission.record import Submission
 
 
 _TABLE_WIDTH = 110
@@ -42,7 +42,7 @@ def _show_scripts(console: Console, chain: Chain) -> None:
 def _show_cost(console: Console, chain: Chain, answer: Mapping[str, Any]) -> None:
     from rich.table import Table
 
-    from xpshpc.cluster.chain import time_limit
+    from xpshpc.cluster.submission.chain import time_limit
 
     table = Table(box=None, pad_edge=False)
     table.add_column("stage", no_wrap=True)

@@ -18,10 +18,10 @@ from xpshpc.errors import EnvironmentFault, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from xpshpc.cli.call import Call
-    from xpshpc.cluster.chain import Chain
     from xpshpc.cluster.site import Stage
-    from xpshpc.cluster.slurm import Slurm
-    from xpshpc.cluster.submission import Submission
+    from xpshpc.cluster.slurm.client import Slurm
+    from xpshpc.cluster.submission.chain import Chain
+    from xpshpc.cluster.submission.record import Submission
 
 _QUESTION_S = 15.0
 _WITHOUT_PROFILE = ("report",)
@@ -53,8 +53,8 @@ def submit(
     as_json: options.AsJson = False,
 ) -> int:
     """Put a whole run on a SLURM cluster: a job for each stage, in a chain. Shows the cost, and asks first."""
-    from xpshpc.cluster.chain import read_stages
-    from xpshpc.cluster.slurm import Slurm
+    from xpshpc.cluster.slurm.client import Slurm
+    from xpshpc.cluster.submission.chain import read_stages
     from xpshpc.run_directory import alone_in
     from xpshpc.store.identity import check_owner
 
@@ -97,10 +97,10 @@ def batch(
     on: options.On = "auto",
 ) -> int:
     """Run a stage within its SLURM job: stopped before the time is up, the job goes back into the queue, and on."""
-    from xpshpc.cluster.batch_job import BatchJob
-    from xpshpc.cluster.chain import STAGES
     from xpshpc.cluster.profile import read_profile
     from xpshpc.cluster.site import Limits
+    from xpshpc.cluster.submission.batch_job import BatchJob
+    from xpshpc.cluster.submission.chain import STAGES
 
     if stage not in (*STAGES, "run"):
         raise UsageError(f"there is no stage {stage!r}", where="xpshpc batch", try_=f"one of {', '.join(STAGES)}, run")
@@ -126,7 +126,7 @@ def _on_slurm(call: Call, on: str) -> Call:
 
 
 def _plan(call: Call, on: str, named: tuple[Stage, ...], slurm: Slurm, dry_run: bool) -> Chain:
-    from xpshpc.cluster.chain import Wish, plan_chain
+    from xpshpc.cluster.submission.chain import Wish, plan_chain
 
     wish = Wish(call.run, call.profile, _name_of(on, call), sys.executable, named, call.workers, call.ranks)
     return plan_chain(wish, _jobs_left(call, slurm, dry_run))
@@ -134,7 +134,7 @@ def _plan(call: Call, on: str, named: tuple[Stage, ...], slurm: Slurm, dry_run: 
 
 def _jobs_left(call: Call, slurm: Slurm, dry_run: bool) -> int | None:
     """How many jobs more the site lets us have, besides those of other runs; a dry run without SLURM does not know."""
-    from xpshpc.cluster.submission import read_submission
+    from xpshpc.cluster.submission.record import read_submission
 
     site = call.profile.site
     try:
@@ -165,7 +165,7 @@ def _describe(call: Call, chain: Chain) -> dict[str, Any]:
 
 def _check_free(call: Call, slurm: Slurm, steal: bool) -> None:
     """Raises UsageError where a coordinator works on the run, or its jobs are queued and shall not be cancelled."""
-    from xpshpc.cluster.submit import refuse_second
+    from xpshpc.cluster.submission.submit import refuse_second
     from xpshpc.store.lease import read_owner
 
     if not steal:
@@ -186,7 +186,7 @@ def _ask(as_json: bool) -> None:
 
 
 def _check_site(call: Call, chain: Chain, as_json: bool) -> None:
-    from xpshpc.cluster.preflight import require_ready
+    from xpshpc.cluster.readiness.preflight import require_ready
 
     stages = tuple(stage for job in chain.jobs for stage in job.stages)
     checks = require_ready(call.profile, call.run.path, stages, workers=call.workers, ranks=call.ranks)
@@ -195,8 +195,8 @@ def _check_site(call: Call, chain: Chain, as_json: bool) -> None:
 
 
 def _submit(call: Call, chain: Chain, profile: str, questions: Slurm, steal: bool) -> Submission:
-    from xpshpc.cluster.slurm import Slurm
-    from xpshpc.cluster.submit import cancel_queued, submit_chain
+    from xpshpc.cluster.slurm.client import Slurm
+    from xpshpc.cluster.submission.submit import cancel_queued, submit_chain
     from xpshpc.run_directory import save_job
 
     if steal:

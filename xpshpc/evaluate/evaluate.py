@@ -21,7 +21,7 @@ from xpshpc.store.stage import hold_stage
 
 if TYPE_CHECKING:
     from xpshpc.cluster.profile import Launcher
-    from xpshpc.cluster.step import Step
+    from xpshpc.cluster.ranks.step import Step
 
 SCHEMA = 1
 """Raised when the same model and samples would give other metrics."""
@@ -109,7 +109,7 @@ def evaluate(
     Writes evaluate/metrics.json and evaluate/predictions.npz; where they answer the same question already, nothing is
     computed. Raises UsageError, before any rank starts, where the model or a shard is missing.
     """
-    from xpshpc.cluster.gang import run_gang
+    from xpshpc.cluster.ranks.gang import run_gang
 
     if not run.model.is_file():
         raise UsageError("no trained model here", where=str(run.model), try_=f"xpshpc train {run.path}")

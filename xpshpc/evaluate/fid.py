@@ -20,7 +20,7 @@ from xpshpc.run_directory import write_atomically
 
 if TYPE_CHECKING:
     from xpshpc.cluster.profile import Launcher
-    from xpshpc.cluster.step import Step
+    from xpshpc.cluster.ranks.step import Step
 
 SMALLEST_HALF = 2
 
@@ -73,7 +73,7 @@ def fid(
         )
     if ranks == 1:
         return fid_on_rank(a, b, Solo())
-    from xpshpc.cluster.gang import run_gang
+    from xpshpc.cluster.ranks.gang import run_gang
 
     with tempfile.TemporaryDirectory(prefix="xpshpc-fid-", dir=scratch) as meeting:
         answer = Path(meeting) / "fid.json"

@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from xpshpc.cluster.certificates import fresh_certificates
 from xpshpc.cluster.profile import Profile
 from xpshpc.cluster.site import megabytes
-from xpshpc.cluster.slurm import own_job
+from xpshpc.cluster.slurm.client import own_job
+from xpshpc.cluster.workers.certificates import fresh_certificates
 from xpshpc.config import JobFile
 from xpshpc.errors import Drained, EnvironmentFault, UsageError, VerificationError, XpshpcError
 from xpshpc.events import Event, Listener, StageFinished, StageProgressed, StageStarted
@@ -137,8 +137,8 @@ class _Progress:
 @contextlib.contextmanager
 def _call_folder(run: RunDirectory, call: Call) -> Iterator[Path]:
     """A private folder that tells the ranks what to do, for the time of a call."""
-    from xpshpc.cluster.allocation import CERTIFICATES
-    from xpshpc.cluster.worker_script import prologue
+    from xpshpc.cluster.workers.allocation import CERTIFICATES
+    from xpshpc.cluster.workers.script import prologue
 
     folder = run.slurm.absolute() / f"allocation-{os.getpid()}-{time.time_ns():x}"
     folder.parent.mkdir(exist_ok=True)

@@ -14,7 +14,7 @@ import traceback
 from functools import partial
 from pathlib import Path
 
-from xpshpc.cluster.allocation import open_allocation, take_role
+from xpshpc.cluster.workers.allocation import open_allocation, take_role
 from xpshpc.errors import ExitCode, XpshpcError
 from xpshpc.generate.allocation import Call, error_file, read_call, result_file
 from xpshpc.generate.generate import generate

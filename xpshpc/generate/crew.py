@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from distributed import WorkerPlugin, get_worker
 from distributed.scheduler import KilledWorker
 
-from xpshpc.cluster.departure import Departure
+from xpshpc.cluster.workers.departure import Departure
 from xpshpc.errors import EnvironmentFault
 from xpshpc.generate.group import make_group
 from xpshpc.generate.shard_task import ShardTask, Workbench

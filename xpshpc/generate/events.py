@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xpshpc.cluster.worker_events import AllocationFailed, NodeExcluded, WorkerJoined, WorkerLeft, WorkersRequested
+from xpshpc.cluster.workers.events import AllocationFailed, NodeExcluded, WorkerJoined, WorkerLeft, WorkersRequested
 from xpshpc.events import Event
 
 __all__ = [

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from xpshpc.cluster.process import kill_process
-from xpshpc.cluster.workforce import Workforce
+from xpshpc.cluster.workers.workforce import Workforce
 from xpshpc.config import Generate
 from xpshpc.errors import Drained, EnvironmentFault, VerificationError
 from xpshpc.events import StageProgressed

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from xpshpc.cluster.profile import Profile
-from xpshpc.cluster.worker_queue import end_leftovers
-from xpshpc.cluster.workforce import Workforce
+from xpshpc.cluster.workers.queue import end_leftovers
+from xpshpc.cluster.workers.workforce import Workforce
 from xpshpc.config import Generate, JobFile
 from xpshpc.errors import EnvironmentFault, XpshpcError
 from xpshpc.events import Event, EventLog, Listener, StageFinished, StageStarted
@@ -173,7 +173,7 @@ def _fan_out(
 def _open_workers(
     profile: Profile | None, run: RunDirectory, scratch: Path | None, workers: int, on_event: Listener
 ) -> Iterator[Workforce]:
-    from xpshpc.cluster.launch import open_workforce
+    from xpshpc.cluster.workers.launch import open_workforce
 
     with open_workforce(profile, workers, run, on_event=on_event, scratch=scratch) as workforce:
         yield workforce

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from xpshpc.cluster.departure import Departure
+from xpshpc.cluster.workers.departure import Departure
 from xpshpc.generate.shard_task import AttemptFailed, ShardTask, Workbench, make_shard
 from xpshpc.store.record import Attempt
 

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from xpshpc.cluster.process import ProcessId, process_of
-from xpshpc.cluster.slurm import own_job
+from xpshpc.cluster.slurm.client import own_job
 
 BEAT_FILE = "beat.json"
 BEAT_BYTES = 512

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xpshpc.cluster.departure import Departure
-from xpshpc.cluster.slurm import own_job
+from xpshpc.cluster.slurm.client import own_job
+from xpshpc.cluster.workers.departure import Departure
 from xpshpc.config import JobFile
 from xpshpc.errors import UsageError, XpshpcError
 from xpshpc.generate.heartbeat import Heart, attempt_folder

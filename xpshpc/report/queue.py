@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from xpshpc.cluster.slurm import JobState, Slurm, SlurmRefused, SlurmUnreachable
-from xpshpc.cluster.submission import Submission
+from xpshpc.cluster.slurm.client import JobState, Slurm, SlurmRefused, SlurmUnreachable
+from xpshpc.cluster.submission.record import Submission
 
 PATIENCE_S = 3.0
 NOT_SUBMITTED, ANSWERED = "", "answered"

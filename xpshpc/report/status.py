@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xpshpc.cluster.profile import Profile, read_profile
-from xpshpc.cluster.submission import Submission, read_submission
+from xpshpc.cluster.submission.record import Submission, read_submission
 from xpshpc.errors import UsageError
 from xpshpc.generate.heartbeat import Beat, read_beats
 from xpshpc.report.cost import Outlook, foresee_data, foresee_training

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
-from xpshpc.cluster.gang import RankKilled
+from xpshpc.cluster.ranks.gang import RankKilled
 from xpshpc.config import TrialAllowances
 from xpshpc.errors import EnvironmentFault, UsageError, XpshpcError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xpshpc.cluster.profile import Launcher
-from xpshpc.cluster.rank import error_path
+from xpshpc.cluster.ranks.rank import error_path
 from xpshpc.config import JobFile, Search
 from xpshpc.errors import Drained, UsageError, XpshpcError
 from xpshpc.events import EventLog, Listener, read_events
@@ -39,7 +39,7 @@ from xpshpc.train.launch import check_stored, train
 from xpshpc.train.result import TrainResult, checkpoints_path
 
 if TYPE_CHECKING:
-    from xpshpc.cluster.step import Step
+    from xpshpc.cluster.ranks.step import Step
 
 _POLL_S = 0.2
 

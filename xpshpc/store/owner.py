@@ -126,7 +126,7 @@ def slurm_says_over(owner: Owner) -> bool | None:
     """Asks SLURM, for a few seconds at most; a job of another cluster is not known here, whatever its number."""
     if shutil.which("squeue") is None:
         return None
-    from xpshpc.cluster.slurm import Slurm
+    from xpshpc.cluster.slurm.client import Slurm
 
     slurm = Slurm(patience_s=SLURM_PATIENCE_S)
     try:

@@ -23,7 +23,7 @@ from xpshpc.train.result import TrainResult, events_path, read_result, settings_
 
 if TYPE_CHECKING:
     from xpshpc.cluster.profile import Launcher
-    from xpshpc.cluster.step import Step
+    from xpshpc.cluster.ranks.step import Step
 
 _TOLD = (StageStarted, StageProgressed, StageFinished, EpochFinished)
 
@@ -50,7 +50,7 @@ def train(
     than those of the checkpoints, or a training of this run that goes on elsewhere; Drained when asked to stop; else
     what `run_gang` and the ranks raise.
     """
-    from xpshpc.cluster.gang import run_gang
+    from xpshpc.cluster.ranks.gang import run_gang
 
     settings = settings_hash(job_file)
     check_even_share(job_file.job.train.global_batch, ranks)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from xpshpc.cluster.communicator import GradientCommunicator
-from xpshpc.cluster.gpus import own_gpu
+from xpshpc.cluster.ranks.gpus import own_gpu
 from xpshpc.domain import Problem
 
 

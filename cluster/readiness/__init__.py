@@ -1,0 +1,1 @@
+"""Is a machine, or a site, able to do it? Asked before anything starts."""
