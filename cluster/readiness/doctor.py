@@ -27,6 +27,7 @@ QUERY_TIMEOUT_S = 20
 ENOUGH_OPEN_FILES = 1024
 BYTES_A_WORKER = 10**9
 BYTES_A_RANK = 2 * 10**9
+_NO_CLUSTER = "Could not establish a configuration source"
 SLURM_QUESTIONS = (
     ("sinfo", "--version"),
     ("sinfo", "--noheader", "--format=%R"),
@@ -186,6 +187,10 @@ def check_slurm() -> Check:
         answer = ask(
             [*command, *(["--user", str(os.getuid())] if command[0] == "squeue" else [])], timeout_s=QUERY_TIMEOUT_S
         )
+        if not answer.ok and _NO_CLUSTER in answer.errors:
+            return Check(
+                "slurm", State.SKIPPED, "installed, but this machine belongs to no cluster", "xpshpc cluster up"
+            )
         if not answer.ok:
             return Check("slurm", State.WARNING, f"{' '.join(command)}: {answer.last_words()}", " ".join(command))
         told.append(answer.output)

@@ -190,7 +190,8 @@ def test_the_mount_table_is_read_with_its_octal_blanks_and_hidden_mounts(tmp_pat
 
 
 def test_few_open_files_are_a_warning() -> None:
-    code = "from xpshpc.cluster.readiness.doctor import check_open_files as f; c = f(); sys.stdout.write(c.state + c.found)"
+    imports = "from xpshpc.cluster.readiness.doctor import check_open_files as check"
+    code = f"{imports}; found = check(); sys.stdout.write(found.state + found.found)"
     found = in_limited_process("RLIMIT_NOFILE", 256, code)
     assert found.startswith("warning") and "256" in found
 
@@ -204,6 +205,14 @@ def test_slurm_is_quoted_when_it_does_not_answer(broken: str, tmp_path: Path, mo
     check = check_slurm()
     assert check.state is State.WARNING
     assert "Unable to contact slurm controller" in check.found and check.cure.startswith(broken)
+
+
+def test_a_machine_of_no_cluster_is_told_how_to_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for tool in ("sinfo", "squeue"):
+        script(tmp_path, tool, "echo 'sinfo: fatal: Could not establish a configuration source' >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    check = check_slurm()
+    assert check.state is State.SKIPPED and "cluster up" in check.cure
 
 
 def test_a_command_that_hangs_is_killed_with_its_children() -> None:
