@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from benchmarks.chaos.operator import on_duty
 from benchmarks.chaos.recovery import Strength, to_next_commit
 from benchmarks.chaos.strikes import Killer, Kind, Plan, Strike
 from tests.coordinator import ROOT, coordinator_command
@@ -101,7 +102,7 @@ def _make(cluster: Cluster, folder: Path, shards: int, plans: Iterator[Plan]) ->
     script.write_text(SCRIPT.format(root=shlex.quote(str(ROOT)), command=command, folder=shlex.quote(str(folder))))
     killer = Killer(cluster)
     began = time.time()
-    with _submitted(cluster, script, folder) as job_id:
+    with on_duty(cluster), _submitted(cluster, script, folder) as job_id:
         _wait_for_commits(cluster, job_id, run, 1)
         _strike(killer, plans, cluster, job_id, run)
         killer.repair_all()

@@ -78,6 +78,7 @@ def test_after_success_the_bytes_are_those_of_a_run_never_struck(
     assert survey_quarantine(run, job_file).shards == ()
 
 
+@pytest.mark.faults
 def test_the_next_generate_tries_what_killed_its_workers(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
     ledger.mkdir()
