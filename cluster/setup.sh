@@ -126,7 +126,8 @@ missing_packages() {
   fi
 }
 
-# Daemons lie where users seldom look for programs. PMIx is a library, for `srun --mpi=pmix`.
+# Daemons lie where users seldom look for programs. PMIx is a library, for `srun --mpi=pmix`; a file system with a quota
+# is what the tests of a used-up one need.
 missing_slurm() {
   local PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
   if ! command -v slurmctld >/dev/null; then echo slurmctld; fi
@@ -134,6 +135,7 @@ missing_slurm() {
   if ! command -v srun >/dev/null; then echo slurm-client; fi
   if ! command -v munged >/dev/null; then echo munge; fi
   if ! command -v ip >/dev/null; then echo iproute2; fi
+  if ! command -v mkfs.btrfs >/dev/null; then echo btrfs-progs; fi
   if [ $wants_mpi = 1 ] && ! ldconfig -p | grep 'libpmix\.so\.2' >/dev/null; then echo libpmix2; fi
 }
 

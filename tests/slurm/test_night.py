@@ -96,9 +96,16 @@ def lose_a_node(cluster: Cluster, run: RunDirectory, training: str) -> None:
     cluster.start_node(last)
 
 
-def lose_the_controller(cluster: Cluster, run: RunDirectory) -> None:
-    """Once the training goes on, kills slurmctld and starts it on what it last saved."""
+def lose_the_controller(cluster: Cluster, run: RunDirectory, training: str) -> None:
+    """Once the training goes on, kills slurmctld and starts it on what it last saved.
+
+    A controller that has forgotten this life of the job would start it twice, and hold it until an operator comes.
+    """
     wait_until(lambda: any(event["event"] == "StageStarted" for event in read_events(events_path(run))), NIGHT_S)
+    began = job(training).started
+    assert began is not None
+    saved = cluster.root / "state" / "job_state"
+    wait_until(lambda: saved.stat().st_mtime > began + 1, NIGHT_S)
     cluster.stop_controller()
     cluster.start_controller()
 
@@ -138,7 +145,7 @@ def test_in_the_morning_the_run_is_complete_and_as_if_nothing_had_been(
     lose_the_coordinator(slurm_environment, run)
     lose_a_worker(slurm_environment, run)
     lose_a_node(slurm_environment, run, training)
-    lose_the_controller(slurm_environment, run)
+    lose_the_controller(slurm_environment, run, training)
     preempt(run, training)
     wait_until(lambda: all(state.over for state in Slurm().jobs(submission.job_ids)), NIGHT_S)
 
