@@ -21,6 +21,7 @@ from xpshpc.generate.space import Pause, bytes_needed, check_space
 from xpshpc.report.status import read_status
 from xpshpc.run_directory import RunDirectory, open_run
 from xpshpc.store.layout import lay_out
+from xpshpc.store.lease import hold_lease
 from xpshpc.store.manifest import Tally
 
 JOB = numbers_job(100)
@@ -144,3 +145,15 @@ def test_the_resolved_job_is_in_the_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="exactly one science"):
         open_run(run.path)  # the test's own science is not installed, but the file is there and whole
     assert "samples = 8" in run.job.read_text()
+
+
+def test_what_a_coordinator_left_that_died_when_all_was_done_is_cleared_up(tmp_path: Path) -> None:
+    run, job_file = RunDirectory(tmp_path / "run"), numbers_job(32)
+    make_shards(run, job_file, range(2))
+    attempt = run.staging / "000001" / "00000001.1.77"
+    attempt.mkdir(parents=True)
+    with hold_lease(run):
+        assert generate(job_file, run, workers=1).made == 0
+    assert attempt.is_dir()  # somebody works here still
+    assert generate(job_file, run, workers=1).made == 0
+    check_complete(run, job_file)

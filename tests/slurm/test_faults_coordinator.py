@@ -76,7 +76,9 @@ def complete(cluster: Cluster, run: RunDirectory, undisturbed: dict[str, str]) -
     before = committed(run)
     assert 0 < before < SHARDS
     result = generate(numbers_job(**JOB), run, workers=4, profile=profile_of(cluster))
-    assert result.made == 16 * (SHARDS - before)
+    # A worker that outlives its coordinator may commit what it has in hand: less is left to make, never more.
+    assert 0 < result.made <= 16 * (SHARDS - before)
+    assert result.committed == 16 * SHARDS
     assert nothing_runs(cluster)
     check_invariants(run, numbers_job(**JOB), undisturbed)
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,11 @@ def assert_same_training(run, job_file, reference):
 
 
 def rank_processes():
-    return [child for child in psutil.Process().children(recursive=True) if "xpshpc.train" in child.cmdline()]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # one that ended, collected or not, is no rank
+            found += [child] if "xpshpc.train" in child.cmdline() else []
+    return found
 
 
 def take_steps(folder, ranks, launcher="gloo"):

@@ -13,7 +13,7 @@ from xpshpc.cluster.profile import Profile
 from xpshpc.cluster.workers.queue import end_leftovers
 from xpshpc.cluster.workers.workforce import Workforce
 from xpshpc.config import Generate, JobFile
-from xpshpc.errors import EnvironmentFault, XpshpcError
+from xpshpc.errors import EnvironmentFault, UsageError, XpshpcError
 from xpshpc.events import Event, EventLog, Listener, StageFinished, StageStarted
 from xpshpc.generate.allocation import generate_in_allocation, is_allocation
 from xpshpc.generate.events import StageStopped, WorkersStarted
@@ -65,7 +65,7 @@ def generate(
     try:
         harvest = _find_complete(job_file, run, listener)
         if harvest is not None:
-            end_leftovers(profile, run)
+            _clear_up(profile, run)
         if harvest is None and open_workers is None and profile is not None and is_allocation(profile):
             return generate_in_allocation(job_file, run, workers=workers, profile=profile, listener=listener)
         if harvest is None:
@@ -111,6 +111,14 @@ def _find_complete(job_file: JobFile, run: RunDirectory, listener: Listener) -> 
     harvest = Harvest(manifest.tally())
     listener(StageStarted(STAGE, identity.samples, identity.samples, "samples"))
     return harvest
+
+
+def _clear_up(profile: Profile | None, run: RunDirectory) -> None:
+    """Ends and removes what a coordinator left that was killed when its work was done; one that lives keeps it."""
+    end_leftovers(profile, run)
+    if run.staging.exists():
+        with contextlib.suppress(UsageError), hold_lease(run):
+            clear_staging(run.staging)
 
 
 def _complete(
