@@ -38,7 +38,7 @@ from xpshpc.store.verify import verify
 
 JOB = Path(__file__).parent.parent / "jobs" / "million.toml"
 NODES = 4
-BARE_SHARDS = 6
+BARE_SHARDS = (2, 10)
 POLL_S = 1.0
 
 
@@ -98,15 +98,21 @@ def main() -> int:
 
 
 def _measure_parts(job_file: JobFile, settings: dict[str, Any], folder: Path) -> float:
-    """Seconds that simulation alone and writing alone of all samples take on these cores, from some of the shards."""
-    cores = usable_cores()
-    few = BARE_SHARDS * job_file.job.generate.shard_samples
-    sample = read_job(JOB, {**settings, "generate.samples": few})
-    with environment_of_workers():
-        simulation, writing = simulate_alone(sample, folder, cores), write_alone(sample, folder, cores)
-    for written in folder.glob("written-*"):
-        shutil.rmtree(written)
-    return (simulation.wall_s + writing.wall_s) * job_file.job.generate.samples / few
+    """Seconds that simulation alone and writing alone of all samples take on these cores.
+
+    From few shards and from some more: what the start costs is paid once, not again for each part of the whole.
+    """
+    shard_samples, times = job_file.job.generate.shard_samples, []
+    for shards in BARE_SHARDS:
+        sample = read_job(JOB, {**settings, "generate.samples": shards * shard_samples})
+        with environment_of_workers():
+            simulation = simulate_alone(sample, folder, usable_cores())
+            writing = write_alone(sample, folder, usable_cores())
+        times.append(simulation.wall_s + writing.wall_s)
+        for written in folder.glob("written-*"):
+            shutil.rmtree(written)
+    (few, some), (few_s, some_s) = BARE_SHARDS, times
+    return few_s + (some_s - few_s) / (some - few) * (job_file.job.generate.samples / shard_samples - few)
 
 
 def _through_the_cluster(

@@ -129,12 +129,15 @@ def _make(cluster: Cluster, folder: Path, shards: int, plans: Iterator[Plan]) ->
 
 
 def _strike(killer: Killer, plans: Iterator[Plan], cluster: Cluster, job_id: str, run: RunDirectory) -> None:
-    """Strikes until the plans are used up, or the run is complete."""
+    """Strikes until the plans are used up, or the workers hold the last shards in their hands.
+
+    The last worker of a run would be met by every strike: it never would come to its end before they all have fallen.
+    """
     for plan in plans:
         time.sleep(plan.gap_s)
-        while not _is_complete(run) and not killer.strike(plan):
+        while not _is_ending(run) and not killer.strike(plan):
             time.sleep(0.1)
-        if _is_complete(run):
+        if _is_ending(run):
             return
 
 
@@ -176,9 +179,9 @@ def _commits(run: RunDirectory) -> list[float]:
     return [record.finished for record in read_manifest(run, identity.plan()).records()]
 
 
-def _is_complete(run: RunDirectory) -> bool:
+def _is_ending(run: RunDirectory) -> bool:
     identity = read_identity(run)
-    return identity is not None and bool(read_manifest(run, identity.plan()).committed.all())
+    return identity is not None and int((~read_manifest(run, identity.plan()).committed).sum()) <= WORKERS
 
 
 def _codes(folder: Path) -> list[str]:
