@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -39,6 +40,7 @@ def main() -> int:
     parser.add_argument("--shards", type=int, help="shards of one run")
     asked = parser.parse_args()
     shards = asked.shards or min(max(2 * asked.kills, FEWEST_SHARDS), MOST_SHARDS)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the cluster goes with the program
     with tempfile.TemporaryDirectory(prefix="xpshpc-chaos-") as folder:
         return chaos(Path(folder), asked.kills, asked.seed, asked.gap, shards)
 
