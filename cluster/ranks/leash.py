@@ -123,6 +123,11 @@ class Leashes:
         """Whether any rank that joined still lives."""
         return any(not rank.gone for rank in self.ranks.values())
 
+    @property
+    def anybody(self) -> bool:
+        """Whether any process has come, also one that has not yet said which rank it is."""
+        return bool(self.ranks or self._lines)
+
     def attend(self) -> None:
         """Lets in who has come, and hears what ranks have said since. Never waits."""
         for key, _ in self._selector.select(timeout=0):
@@ -151,15 +156,16 @@ class Leashes:
         self._selector.close()
 
     def _let_in(self) -> None:
-        try:
-            connection, _ = self._listener.accept()
-        except OSError:
-            return
-        connection.setblocking(False)
-        _probe(connection)
-        line = _Line(connection)
-        self._lines.append(line)
-        self._selector.register(connection, selectors.EVENT_READ, line)
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            connection.setblocking(False)
+            _probe(connection)
+            line = _Line(connection)
+            self._lines.append(line)
+            self._selector.register(connection, selectors.EVENT_READ, line)
 
     def _hear(self, line: _Line) -> None:
         try:

@@ -62,6 +62,7 @@ class LeashedGang:
     clock: Callable[[], float] = time.monotonic
     _lost: tuple[int, ...] = ()
     _asked: bool = False
+    _called_off: bool = False
     _again_at: float | None = None
     _ended: bool = False
 
@@ -84,8 +85,10 @@ class LeashedGang:
     def drain(self) -> None:
         """Asks the ranks to stop; where none has begun yet, the command is ended instead."""
         self._asked = True
+        self.leashes.attend()
         self.leashes.drain()
-        if not self.leashes.ranks:
+        self._called_off = not self.leashes.anybody
+        if self._called_off:
             self._process.terminate()
 
     def exit_codes(self) -> dict[int, int]:
@@ -93,7 +96,8 @@ class LeashedGang:
         over = self._process.poll() is not None
         self.leashes.attend()
         told = self.leashes.ranks
-        if self._asked and not told:
+        if self._called_off or (self._asked and not told):
+            # Ranks that came after that were ended before they had anything to write.
             return {0: int(ExitCode.DRAINED)}
         self._lost = tuple(number for number, rank in told.items() if rank.left is None and (rank.gone or over))
         left = {number: rank.left for number, rank in told.items() if rank.left is not None}

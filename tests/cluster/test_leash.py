@@ -123,3 +123,19 @@ def test_ranks_are_told_an_address_that_they_reach():
 def test_an_address_of_another_host_is_an_environment_fault():
     with pytest.raises(EnvironmentFault, match="cannot listen"):
         Leashes("192.0.2.1")
+
+
+def test_all_who_have_come_are_let_in_at_once_also_before_they_say_who_they_are(leashes):
+    assert not leashes.anybody
+    host, port = leashes.environment["XPSHPC_LEASH"].split(":")
+    token = leashes.environment["XPSHPC_LEASH_TOKEN"]
+    ranks = [socket.create_connection((host, int(port))) for _ in range(3)]
+    leashes.attend()
+    assert leashes.anybody and not leashes.ranks
+    leashes.drain()
+    for rank, connection in enumerate(ranks):
+        connection.sendall(json.dumps({"token": token, "rank": rank, "host": "here"}).encode() + b"\n")
+    wait_for(leashes, lambda: len(leashes.ranks) == 3)
+    assert [connection.recv(1) for connection in ranks] == [b"D"] * 3
+    for connection in ranks:
+        connection.close()
