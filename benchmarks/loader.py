@@ -38,7 +38,7 @@ def run(scale: float) -> list[Row]:
         job_file = validate_job(tables, where="benchmark", folder=Path(folder))
         data = RunDirectory(Path(folder) / "run")
         generate(job_file, data, workers=1)
-        problem = job_file.domain.problem(job_file.settings)
+        problem = job_file.problem()
         store = Store(data)
         order = Order(dict.fromkeys(range(shards), _SHARD), 1, _BATCH, buffer_shards=2)
         network = problem.network("vanilla_cnn", {}, (2048,), 1)

@@ -20,6 +20,19 @@ Arrays = Mapping[str, NDArray[Any]]
 """Arrays by name, equal in length along their first axis."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where rows stand in a training's order: from row `first` on in the global batch `step` of `epoch`.
+
+    Random draws for a training depend on this alone, so that they do not depend on how many ranks share a batch.
+    """
+
+    seed: int
+    epoch: int
+    step: int
+    first: int
+
+
 class Problem(Protocol):
     """What training and evaluation must know of a science. TensorFlow is imported only inside the methods.
 
@@ -32,6 +45,10 @@ class Problem(Protocol):
         """Names of the store's arrays that `features` and `targets` need."""
         ...
 
+    def augment(self, rows: Arrays, place: Place) -> Arrays:
+        """Rows to train on, changed at random as the job asks; each row's draws follow from its place alone."""
+        ...
+
     def features(self, rows: Arrays) -> NDArray[np.float32]:
         """Network input of stored samples, shape (n, …)."""
         ...
@@ -41,7 +58,7 @@ class Problem(Protocol):
         ...
 
     def network(self, name: str, parameters: Mapping[str, Any], input_shape: tuple[int, ...], seed: int) -> Any:
-        """A fresh `keras.Model` whose outputs are a dict with the keys of `targets`, and one layer named `features`."""
+        """A fresh `keras.Model` with a layer `features`; its outputs are a dict with the keys of `targets`, and more."""
         ...
 
     def check_network(self, name: str, parameters: Mapping[str, Any]) -> None:
@@ -56,12 +73,20 @@ class Problem(Protocol):
         """Metrics of each sample by name, each (n,) (for training's history)."""
         ...
 
+    def calibration_sums(self, truth: Arrays, answer: Arrays) -> dict[str, NDArray[np.float64]]:
+        """Sums over these samples from which `calibrate` learns how far answers may be trusted; empty for nothing."""
+        ...
+
+    def calibrate(self, sums: Arrays) -> dict[str, Any]:
+        """JSON for the model's card, as "calibration", from the sums over all validation samples."""
+        ...
+
     def score(self, truth: Arrays, answer: Arrays) -> dict[str, NDArray[np.float64]]:
         """Sums over these samples; sums of two sets add up to those of their union."""
         ...
 
-    def summarise(self, sums: Arrays) -> dict[str, Any]:
-        """The metrics that the sums of `score` give, as JSON."""
+    def summarise(self, sums: Arrays, calibration: Mapping[str, Any]) -> dict[str, Any]:
+        """The metrics that the sums of `score` give, as JSON; `calibration` is the model card's, {} for none."""
         ...
 
     def model_card(self) -> dict[str, Any]:
@@ -103,8 +128,11 @@ class Domain(Protocol):
         """The source of that name; `options` is the table [generate.<name>] of the job file."""
         ...
 
-    def problem(self, settings: BaseModel) -> Problem:
-        """The learning problem of these settings."""
+    def problem(self, settings: BaseModel, task: Mapping[str, Any]) -> Problem:
+        """The learning problem of these settings; `task` is the table [train.task], the science's own.
+
+        Raises UsageError for a task that cannot be.
+        """
         ...
 
     def panels(

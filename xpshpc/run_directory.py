@@ -55,6 +55,11 @@ class RunDirectory:
         return self.path / "train"
 
     @property
+    def model_card(self) -> Path:
+        """What must be known to use the model: axis and units, its hash, how it was trained, its calibration; JSON."""
+        return self.train / "model.json"
+
+    @property
     def model(self) -> Path:
         return self.train / "model.keras"
 

@@ -39,7 +39,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDirectory, Job
     )
     job_file = replace(job_file, job=job)
     run = store_run(folder, job_file, quarantined=QUARANTINED)
-    problem = job_file.domain.problem(job_file.settings)
+    problem = job_file.problem()
     network = problem.network(job.train.network, job.train.parameters, (128,), seed=1)
     run.train.mkdir()
     network.save(run.model)
@@ -85,14 +85,14 @@ def test_the_metrics_are_those_of_the_network_on_all_held_out_samples(
 
     run, job_file = trained
     evaluation, predictions, _ = one_rank
-    problem, store = job_file.domain.problem(job_file.settings), Store(run)
+    problem, store = job_file.problem(), Store(run)
     split = split_shards(len(store.plan), job_file.job.split)
     shards = [store.read_shard(number, problem.reads) for number in split.held_out]
     rows = {name: np.concatenate([shard[name] for shard in shards]) for name in problem.reads}
     network = keras.saving.load_model(run.model, compile=False)
     truth = problem.targets(rows)
     answer = {name: np.asarray(values) for name, values in network(problem.features(rows)).items()}
-    expected = problem.summarise(problem.score(truth, answer))
+    expected = problem.summarise(problem.score(truth, answer), {})
     assert evaluation.metrics["samples"] == len(rows["spectrum"]) == sum(len(shard["spectrum"]) for shard in shards)
     for name in ("accuracy", "rmse", "thickness_mae_A"):
         assert evaluation.metrics[name] == pytest.approx(expected[name], rel=1e-5)

@@ -92,7 +92,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDirectory, JobFi
         "seconds": 6.0, "spectra_per_s": 900.0, "data_wait_share": 0.01, "resumed_from": None,
     }  # fmt: skip
     write_atomically(card_path(run), json.dumps({"sha256": file_hash(run.model), "training": training}).encode())
-    problem, store = job_file.domain.problem(job_file.settings), Store(run)
+    problem, store = job_file.problem(), Store(run)
     rows = store.read_shard(split_shards(len(store.plan), job_file.job.split).held_out[0], problem.reads)
     truth = problem.targets(rows)
     answer = {
@@ -104,7 +104,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDirectory, JobFi
         "dimensions": 16, "rank_a": 16, "rank_b": 16, "layer": "features", "split_half_baseline": 0.01,
         "split_half_n": [2048, 2048], "same_size_baseline": 0.45, "same_size_n": [32, 4064],
     }  # fmt: skip
-    metrics = {**problem.summarise(problem.score(truth, answer)), "samples": 32, "frechet": frechet}
+    metrics = {**problem.summarise(problem.score(truth, answer), {}), "samples": 32, "frechet": frechet}
     save_findings(run, Findings(metrics, truth, answer), pose_question(run, job_file), ranks=2, seconds=1.5)
     spectrum = {
         "file": f"{EVIL}.vms", "name": EVIL, "composition_at_percent": {"Cu": 97.1, "O": 2.9}, "rest_at_percent": 0.0,

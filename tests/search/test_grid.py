@@ -115,7 +115,7 @@ def test_what_cannot_be_searched_over_is_refused_with_the_reason(tmp_path, param
 @pytest.mark.parametrize(
     ("search", "says"),
     [
-        ({"parameters": {}}, "search.parameters"),
+        ({"parameters": {}}, "parameters or points must be given"),
         ({"parameters": {"train.epochs": []}}, "search.parameters"),
         ({"parameters": RATES, "repeats": 0}, "search.repeats"),
         ({"parameters": RATES, "budget": {"until": "25:00"}}, "search.budget.until"),

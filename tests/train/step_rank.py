@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from xpshpc.cluster.communicator import open_gradient_communicator
-from xpshpc.spectra.problem import XpsProblem
+from xpshpc.spectra.learning.problem import XpsProblem
 from xpshpc.train.step import Stepper, configure_tensorflow
 
 STEPS, GLOBAL_BATCH, CHANNELS = 4, 12, 64

@@ -116,7 +116,7 @@ def test_a_finished_training_is_complete_and_not_done_again(reference):
     assert again.reused and again == read_result(run)
     card = json.loads(card_path(run).read_bytes())
     assert card["sha256"] == file_hash(run.model)
-    assert card["elements"] == list(job_file.domain.problem(job_file.settings).elements)
+    assert card["elements"] == list(job_file.problem().elements)
     best = min(read_history(history_path(run)), key=lambda epoch: epoch.validation["loss"])
     assert again.validation == best.validation and again.best_epoch == best.epoch
     assert list((run.train / "tensorboard").glob("events.out.tfevents.*"))

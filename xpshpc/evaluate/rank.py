@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,7 +58,7 @@ def evaluate_on_rank(
     `on_samples` hears how many more of this rank's samples were answered. Raises UsageError where no valid held-out
     sample is left.
     """
-    problem = job_file.domain.problem(job_file.settings)
+    problem = job_file.problem()
     store = Store(run)
     work = plan_work(job_file)
     predictor = Predictor(run.model, job_file.job.evaluate.batch)
@@ -67,7 +68,7 @@ def evaluate_on_rank(
         raise UsageError(
             "every held-out sample is in quarantine", where=str(run.data), try_=f"xpshpc status {run.path}"
         )
-    metrics = problem.summarise(merge_sums(held_out.sums, communicator)) | {"samples": samples}
+    metrics = problem.summarise(merge_sums(held_out.sums, communicator), _calibration(run)) | {"samples": samples}
     if job_file.job.evaluate.frechet:
         training = _answer_training(work, problem, store, predictor, communicator, on_samples)
         metrics["frechet"] = _compare(training, _joined(held_out.features, predictor), communicator)
@@ -131,6 +132,15 @@ def _compare(training: NDArray[Any], held_out: NDArray[Any], communicator: Commu
         found[f"{name}_baseline"] = between.value if between else None
         found[f"{name}_n"] = [between.n_a, between.n_b] if between else None
     return found
+
+
+def _calibration(run: RunDirectory) -> Mapping[str, Any]:
+    """What the training found out about the model's trustworthiness; {} where it did not."""
+    try:
+        told = json.loads(run.model_card.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return told.get("calibration") or {}
 
 
 def _place(block: Block) -> tuple[int, int]:

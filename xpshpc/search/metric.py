@@ -44,7 +44,7 @@ def choose_metric(search: Search) -> Metric:
 def check_metric(metric: Metric, job_file: JobFile) -> None:
     """Raises UsageError, naming those there are, for a metric that the science does not know. Trains nothing."""
     job = job_file.job
-    problem = job_file.domain.problem(job_file.settings)
+    problem = job_file.problem()
     source = job_file.domain.source(job.generate.source, job_file.settings, job.generate.options, job.seed)
     empty = {spec.name: np.zeros((1, *spec.shape), spec.dtype) for spec in source.arrays()}
     truth = problem.targets(empty)

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from xpshpc.errors import UsageError
 from xpshpc.spectra.figures.line_marks import choose_marks
 from xpshpc.spectra.figures.spectrum_plot import plot_spectrum
+from xpshpc.spectra.learning.treatment import stretch
 from xpshpc.spectra.lines.line_table import line_table
 from xpshpc.spectra.lines.sources import xray_sources
 from xpshpc.spectra.measured import MeasuredSpectrum, bring_to_axis, describe_extension, read_measured
 from xpshpc.spectra.measured.scale import Scale
 from xpshpc.spectra.measured.spectrum import shift_binding_energy
 from xpshpc.spectra.model_card import TRAIN_FIRST, ModelCard, find_model
-from xpshpc.spectra.problem import normalise
 from xpshpc.spectra.quiet_keras import import_keras
 
 LISTED_AT_PERCENT = 0.1
@@ -172,7 +172,7 @@ def _ask_network(card: ModelCard, rows: NDArray[np.float64]) -> tuple[NDArray[np
             where=str(card.model),
             try_=TRAIN_FIRST,
         )
-    answer = network.predict(normalise(rows), verbose=0)
+    answer = network.predict(stretch(rows), verbose=0)
     composition = np.asarray(answer["composition"], dtype=np.float64)
     if composition.shape[1] != len(card.elements):
         raise UsageError(

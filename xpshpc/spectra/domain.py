@@ -45,10 +45,11 @@ class SpectraDomain:
             raise UsageError(f"unknown key(s) {', '.join(sorted(options))}: it has none", where=f"generate.{name}")
         return EmbeddedSource(_own(settings), seed)
 
-    def problem(self, settings: BaseModel) -> Problem:
+    def problem(self, settings: BaseModel, task: Mapping[str, Any]) -> Problem:
         from xpshpc.spectra.elements import ELEMENTS
+        from xpshpc.spectra.learning.problem import XpsProblem
+        from xpshpc.spectra.learning.task import read_task
         from xpshpc.spectra.lines.sources import xray_sources
-        from xpshpc.spectra.problem import XpsProblem
 
         instrument, samples = _own(settings).instrument, _own(settings).samples
         photon = xray_sources()[instrument.source].photon_energy_eV
@@ -57,6 +58,7 @@ class SpectraDomain:
             ELEMENTS,
             photon,
             max(0.25 * samples.overlayer_A[1], 1.0),
+            read_task(task),
             weighted=samples.undetectable == "down_weight",
         )
 

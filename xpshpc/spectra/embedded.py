@@ -12,11 +12,11 @@ from xpshpc.source import ArraySpec
 from xpshpc.spectra.detection.detectability import element_weights, expected_limits, leave_out_undetectable
 from xpshpc.spectra.detection.measurement import measure
 from xpshpc.spectra.elements import ELEMENTS
+from xpshpc.spectra.learning.names import WEIGHT
 from xpshpc.spectra.lines.sources import xray_sources
 from xpshpc.spectra.matter.batch import SampleBatch, draw_batch
 from xpshpc.spectra.matter.compounds import compounds
 from xpshpc.spectra.matter.recipes import draw_compounds
-from xpshpc.spectra.problem import WEIGHT
 from xpshpc.spectra.settings import SpectraSettings
 from xpshpc.spectra.simulation.simulator import Simulator
 

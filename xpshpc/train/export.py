@@ -34,7 +34,9 @@ def summarise(progress: Progress, *, ranks: int, resumed_from: int | None) -> di
     }
 
 
-def save_model(run: RunDirectory, network: Any, problem: Problem, training: dict[str, Any]) -> None:
+def save_model(
+    run: RunDirectory, network: Any, problem: Problem, training: dict[str, Any], calibration: dict[str, Any]
+) -> None:
     """Writes train/model.keras, then the card beside it that makes the training complete."""
     temporary = run.train / ".model.tmp.keras"
     card_path(run).unlink(missing_ok=True)
@@ -43,7 +45,7 @@ def save_model(run: RunDirectory, network: Any, problem: Problem, training: dict
         os.fsync(file.fileno())
     temporary.replace(run.model)
     sync_directory(run.train)
-    card = {**problem.model_card(), "sha256": file_hash(run.model), "training": training}
+    card = {**problem.model_card(), "sha256": file_hash(run.model), "training": training, "calibration": calibration}
     write_atomically(card_path(run), json.dumps(card, indent=1).encode())
 
 

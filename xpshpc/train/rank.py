@@ -36,7 +36,7 @@ def train_on_rank(
     """
     begun = time.monotonic()
     job = job_file.job
-    problem = job_file.domain.problem(job_file.settings)
+    problem = job_file.problem()
     store = Store(run)
     split = split_shards(len(store.plan), job.split)
     order = Order(
@@ -71,7 +71,7 @@ def train_on_rank(
         if scribe:
             stepper.assign(load_best(checkpoints_path(run), progress))
             training = summarise(progress, ranks=ranks.size, resumed_from=resumed_from)
-            save_model(run, stepper.network, problem, training)
+            save_model(run, stepper.network, problem, training, {})
             scribe.log.emit(StageFinished("train", round(time.monotonic() - begun, 3)))
     ranks.barrier()
 

@@ -57,7 +57,7 @@ class TrainResult:
 
 def card_path(run: RunDirectory) -> Path:
     """Where the saved model's card is: JSON with axis and units, the file's hash, and how it was trained."""
-    return run.train / "model.json"
+    return run.model_card
 
 
 def events_path(run: RunDirectory) -> Path:
@@ -84,7 +84,7 @@ def settings_hash(job_file: JobFile) -> str:
             "train": {
                 key: value for key, value in resolved["train"].items() if key not in _LEAVES_THE_NETWORK_AS_IT_IS
             },
-            "problem": job_file.domain.problem(job_file.settings).model_card(),
+            "problem": job_file.problem().model_card(),
         }
     )
 

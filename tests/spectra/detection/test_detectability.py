@@ -26,10 +26,10 @@ from xpshpc.spectra.detection.detectability import (
 )
 from xpshpc.spectra.elements import ELEMENT_INDEX
 from xpshpc.spectra.embedded import EmbeddedSource
+from xpshpc.spectra.learning.problem import XpsProblem
 from xpshpc.spectra.lines.lineshape import line_profile
 from xpshpc.spectra.matter.batch import SampleBatch
 from xpshpc.spectra.matter.materials import mix
-from xpshpc.spectra.problem import XpsProblem
 from xpshpc.spectra.settings import SpectraSettings
 
 SIGMA_PER_FWHM = 1 / 2.354820045

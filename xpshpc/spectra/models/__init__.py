@@ -19,10 +19,10 @@ NETWORKS = ("vanilla_cnn",)
 """The known names. Each is a module here with a pydantic model `Parameters` and a function `build`."""
 
 
-def check_network(name: str, parameters: Mapping[str, Any], channels: int) -> BaseModel:
-    """The validated parameters of a network for spectra of so many channels; TensorFlow is not needed for it.
+def check_network(name: str, parameters: Mapping[str, Any], input_shape: tuple[int, ...]) -> BaseModel:
+    """The validated parameters of a network for inputs of a shape; TensorFlow is not needed for it.
 
-    Raises UsageError for an unknown network or parameter, or a network that does not fit the channels.
+    Raises UsageError for an unknown network or parameter, or a network that does not fit the input.
     """
     if name not in NETWORKS:
         raise UsageError(f"unknown network {name!r}{nearest(name, NETWORKS)}", where="train.network")
@@ -31,16 +31,22 @@ def check_network(name: str, parameters: Mapping[str, Any], channels: int) -> Ba
         checked = model.model_validate(dict(parameters))
     except ValidationError as error:
         raise UsageError("; ".join(_faults(error, model)), where=f"train.parameters of {name}") from None
-    _module(name).check_fit(checked, channels)
+    _module(name).check_fit(checked, input_shape)
     return checked
 
 
 def build_network(
-    name: str, parameters: Mapping[str, Any], *, channels: int, elements: int, thickness_scale_A: float, seed: int
+    name: str,
+    parameters: Mapping[str, Any],
+    *,
+    input_shape: tuple[int, ...],
+    elements: int,
+    thickness_scale_A: float,
+    seed: int,
 ) -> Any:
     """A fresh `keras.Model`, its first weights decided by `seed`. Raises what `check_network` raises."""
-    checked = check_network(name, parameters, channels)
-    return _module(name).build(checked, channels, elements, thickness_scale_A, seed)
+    checked = check_network(name, parameters, input_shape)
+    return _module(name).build(checked, input_shape, elements, thickness_scale_A, seed)
 
 
 def _module(name: str) -> Any:

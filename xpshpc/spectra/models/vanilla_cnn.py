@@ -23,8 +23,9 @@ class Parameters(Section):
     features: int = Field(256, gt=0, le=8192, description="width of the third hidden layer")
 
 
-def check_fit(parameters: Parameters, channels: int) -> None:
+def check_fit(parameters: Parameters, input_shape: tuple[int, ...]) -> None:
     """Raises UsageError where a kernel is wider than what it slides over."""
+    (channels,) = input_shape
     for number, width in ((1, channels), (2, -(-channels // parameters.stride_1))):
         kernel = getattr(parameters, f"kernel_{number}")
         if kernel > width:
@@ -35,12 +36,14 @@ def check_fit(parameters: Parameters, channels: int) -> None:
             )
 
 
-def build(parameters: Parameters, channels: int, elements: int, thickness_scale_A: float, seed: int) -> Any:
+def build(
+    parameters: Parameters, input_shape: tuple[int, ...], elements: int, thickness_scale_A: float, seed: int
+) -> Any:
     """The network; see the package for what it takes and answers."""
     import keras
 
-    spectrum = keras.Input((channels,), name="spectrum")
-    x = keras.layers.Reshape((channels, 1), name="channels")(spectrum)
+    spectrum = keras.Input(input_shape, name="spectrum")
+    x = keras.layers.Reshape((*input_shape, 1), name="channels")(spectrum)
     for number in (1, 2):
         x = keras.layers.Conv1D(
             getattr(parameters, f"filters_{number}"),

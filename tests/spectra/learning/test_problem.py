@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from xpshpc.errors import UsageError
-from xpshpc.spectra.problem import XpsProblem, normalise
+from xpshpc.spectra.learning.problem import XpsProblem
+from xpshpc.spectra.learning.task import XpsTask
+from xpshpc.spectra.learning.treatment import stretch
 
 ELEMENTS = ("C", "O", "Si", "Cu")
 CHANNELS = 96
@@ -15,7 +17,7 @@ CHANNELS = 96
 
 @pytest.fixture(scope="module")
 def problem():
-    return XpsProblem(np.linspace(400, 1486, CHANNELS), ELEMENTS, 1486.6, 10.0, thickness_weight=0.05)
+    return XpsProblem(np.linspace(400, 1486, CHANNELS), ELEMENTS, 1486.6, 10.0, XpsTask(thickness_weight=0.05))
 
 
 def some_answers(samples, seed=0):
@@ -35,7 +37,7 @@ def some_answers(samples, seed=0):
 @settings(deadline=None)
 @given(arrays(np.uint16, st.tuples(st.integers(1, 4), st.integers(1, 9))))
 def test_a_normalised_spectrum_reaches_from_0_to_1_and_keeps_its_order(counts):
-    stretched = normalise(counts)
+    stretched = stretch(counts)
     assert stretched.dtype == np.float32 and stretched.shape == counts.shape
     for before, after in zip(counts.astype(int), stretched, strict=True):
         if before.min() == before.max():
@@ -48,14 +50,14 @@ def test_a_normalised_spectrum_reaches_from_0_to_1_and_keeps_its_order(counts):
 def test_normalising_knows_no_dose_no_offset_and_leaves_its_input():
     counts = np.random.default_rng(0).integers(0, 1000, (3, 50)).astype(np.float32)
     kept = counts.copy()
-    np.testing.assert_allclose(normalise(counts * 7 + 300), normalise(counts), atol=1e-6)
+    np.testing.assert_allclose(stretch(counts * 7 + 300), stretch(counts), atol=1e-6)
     np.testing.assert_array_equal(counts, kept)
 
 
 def test_what_is_not_finite_stays_so():
     counts = np.ones((2, 5), np.float32)
     counts[0, 2], counts[1, 2] = np.nan, np.inf
-    assert np.isnan(normalise(counts)).any(axis=1).all()
+    assert np.isnan(stretch(counts)).any(axis=1).all()
 
 
 def test_the_loss_is_the_stated_formula(problem):
@@ -98,7 +100,7 @@ def test_metrics_of_known_answers(problem):
     np.testing.assert_allclose(metrics["accuracy"], [0.0, 0.75])
     np.testing.assert_allclose(metrics["rmse"], [np.sqrt(2 / 4), np.sqrt(2 * 0.0625 / 4)])
     np.testing.assert_allclose(metrics["thickness_mae_A"], [2.0, 5.0])
-    summary = problem.summarise(problem.score(truth, answer))
+    summary = problem.summarise(problem.score(truth, answer), {})
     assert summary["accuracy"] == pytest.approx(0.375)
     assert summary["thickness_bias_A"] == pytest.approx(-1.5)
     assert summary["elements"]["O"] == pytest.approx(
@@ -118,7 +120,7 @@ def test_metrics_of_known_answers(problem):
 
 def test_a_perfect_answer_scores_perfectly(problem):
     truth, _ = some_answers(100)
-    summary = problem.summarise(problem.score(truth, truth))
+    summary = problem.summarise(problem.score(truth, truth), {})
     assert (summary["accuracy"], summary["rmse"], summary["thickness_mae_A"]) == (1.0, 0.0, 0.0)
     for element in summary["elements"].values():
         assert element["precision"] == element["recall"] == 1.0
