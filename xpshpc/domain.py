@@ -58,7 +58,7 @@ class Problem(Protocol):
         ...
 
     def network(self, name: str, parameters: Mapping[str, Any], input_shape: tuple[int, ...], seed: int) -> Any:
-        """A fresh `keras.Model` with a layer `features`; its outputs are a dict with the keys of `targets`, and more."""
+        """A fresh `keras.Model` with a layer `features`; its outputs have the keys of `targets`, and more."""
         ...
 
     def check_network(self, name: str, parameters: Mapping[str, Any]) -> None:

@@ -36,7 +36,8 @@ def lay_out_grid(job_file: JobFile, search: Search) -> Grid:
     """
     for dotted in search.parameters:
         check_key(dotted, job_file.domain.section)
-    points = prod(len(values) for values in search.parameters.values())
+    choices = {key: values for key, values in search.parameters.items() if isinstance(values, list)}
+    points = prod(map(len, choices.values()))
     if points * search.repeats > MOST_TRIALS:
         raise UsageError(
             f"{points} points with {search.repeats} training(s) each are more than {MOST_TRIALS} trials",
@@ -44,9 +45,9 @@ def lay_out_grid(job_file: JobFile, search: Search) -> Grid:
             try_="fewer values",
         )
     trials = [
-        make_trial(job_file, dict(zip(search.parameters, values, strict=True)), repeat)
+        make_trial(job_file, dict(zip(choices, values, strict=True)), repeat)
         for repeat in range(search.repeats)
-        for values in product(*search.parameters.values())
+        for values in product(*choices.values())
     ]
     _check_different(trials)
     return Grid(tuple(trials))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xpshpc.cluster.communicator import GradientCommunicator
 from xpshpc.config import Train
-from xpshpc.domain import Problem
+from xpshpc.domain import Place, Problem
 from xpshpc.errors import Drained, ExitCode, XpshpcError
 from xpshpc.train.batches import Batch, Order, RankSlice, ShardReader, read_batches
 from xpshpc.train.checkpoint import Checkpoint, Progress, Variables
@@ -77,7 +77,7 @@ class Trainer:
     def _train_epoch(self, progress: Progress, total: int) -> Progress:
         mine = RankSlice(self.ranks.rank, self.ranks.size)
         batches = read_batches(self.order, self.reader, self.problem.reads, progress.epoch, mine, progress.step)
-        prepared = ((batch, self.problem.features(batch.rows), self.problem.targets(batch.rows)) for batch in batches)
+        prepared = (self._prepare(batch, progress.epoch) for batch in batches)
         started, loss_sum, samples = self.clock(), progress.loss_sum, progress.samples
         told_at = started
         with Prefetch(prepared, clock=self.clock) as ready:
@@ -109,6 +109,11 @@ class Trainer:
                     told_at = self.clock()
                     self.watchers.steps(done + 1, f"epoch {progress.epoch + 1}, loss {result.loss:.4f}")
             return so_far(self.order.steps(progress.epoch))
+
+    def _prepare(self, batch: Batch, epoch: int) -> tuple[Batch, NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+        first = self.ranks.rank * self.order.global_batch // self.ranks.size
+        rows = self.problem.augment(batch.rows, Place(self.order.seed, epoch, batch.step, first))
+        return batch, self.problem.features(rows), self.problem.targets(rows)
 
     def _finish_epoch(self, progress: Progress) -> Progress:
         begun = self.clock()
