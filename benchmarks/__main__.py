@@ -19,6 +19,10 @@ NAMES = {
     "generate": "Data set: fan-out, store, commit",
     "fan_out": "Shards that cost nothing, through the whole path",
     "loader": "Loader against training step",
+    "first_batch": "First batch of a million spectra",
+    "ranks": "Two ranks against one",
+    "networks": "Networks",
+    "search": "Search beyond its trainings",
     "frechet": "Fréchet distance",
 }
 _CHILD = "XPSHPC_BENCHMARK"

@@ -7,20 +7,26 @@ module imports horovod or mpi4py for communication.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xpshpc.cluster.messages import Messages, Op, as_reducible, check_root
-from xpshpc.errors import EnvironmentFault, UsageError
+from xpshpc.errors import Drained, EnvironmentFault, UsageError, XpshpcError
 
 Kind = Literal["auto", "solo", "horovod", "mpi"]
 
 _MPI_RANK_COUNTS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 _MPI_RANKS = ("PMIX_RANK", "PMI_RANK")
+
+
+class RankLost(XpshpcError):
+    """Another rank of the group is gone, so that nothing can be exchanged in it any more."""
 
 
 class Communicator(Protocol):
@@ -101,7 +107,9 @@ class Horovod(Messages):
             raise EnvironmentFault(
                 f"Horovod cannot be imported: {error}", where="horovod.tensorflow", try_="xpshpc doctor"
             ) from error
+        before = _sockets()
         hvd.init()
+        self._connections = _sockets() - before
         self._hvd = hvd
         self._ops = {"sum": hvd.Sum, "min": hvd.Min, "max": hvd.Max}
         self.rank: int = hvd.rank()
@@ -145,6 +153,15 @@ class Horovod(Messages):
 
     def close(self) -> None:
         self._hvd.shutdown()
+
+    def cut(self) -> None:
+        """Breaks the connections to the other ranks, by any thread: whoever waits in one of them learns it at once.
+
+        A rank of which Horovod knows that its group is broken keeps them open, and others wait for it in vain.
+        """
+        for number, _ in self._connections & _sockets():
+            with suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class Mpi(Messages):
@@ -210,6 +227,52 @@ def open_communicator(kind: Kind = "auto") -> Iterator[Solo | Horovod | Mpi]:
         horovod.close()
     else:
         raise UsageError(f"unknown communicator {kind!r}", try_="auto, solo, horovod or mpi")
+
+
+@contextmanager
+def open_passing_group() -> Iterator[Horovod]:
+    """Joins this process to the group that the environment names, and leaves it so that another can be joined.
+
+    What fails inside because another rank is gone raises RankLost, and so does a group that cannot be joined.
+    """
+    try:
+        group = Horovod()
+    except EnvironmentFault:
+        raise
+    except Exception as error:
+        raise RankLost(f"the group cannot be joined: {error}") from error
+    try:
+        yield group
+    except Drained:
+        group.close()
+        raise
+    except Exception as error:
+        if not _tells_of_a_lost_rank(error):
+            raise
+        group.cut()
+        group.close()
+        raise RankLost("another rank is gone") from error
+    else:
+        group.close()
+
+
+def _tells_of_a_lost_rank(error: Exception) -> bool:
+    from horovod.common.exceptions import HorovodInternalError
+    from tensorflow.errors import OpError
+
+    # TensorFlow wraps what its operations throw; only the message says that it was one of Horovod's.
+    return isinstance(error, HorovodInternalError) or (isinstance(error, OpError) and "orovod" in str(error))
+
+
+def _sockets() -> frozenset[tuple[int, str]]:
+    """The open sockets of this process: file descriptor, and the kernel's name, which no later socket has again."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            name = str(entry.readlink())
+            if name.startswith("socket:"):
+                found.add((int(entry.name), name))
+    return frozenset(found)
 
 
 @contextmanager

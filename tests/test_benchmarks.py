@@ -22,3 +22,10 @@ def test_the_simulators_steps_are_all_of_its_time() -> None:
     steps = sum(row.value for row in rows if row.unit == "µs")
     rate = next(number for name, number in value.items() if name.startswith("spectra a second, one core"))
     assert steps == pytest.approx(1e6 / rate, rel=0.02)
+
+
+def test_a_first_batch_can_be_had_from_linked_shards() -> None:
+    rows = importlib.import_module("benchmarks.first_batch").run(0.001)
+    assert all(math.isfinite(row.value) and row.value > 0 for row in rows)
+    seconds = [row.value for row in rows if row.unit == "s"]
+    assert len(seconds) == 2 * 3

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
@@ -142,6 +143,7 @@ class Domain(Protocol):
         ...
 
 
+@cache
 def installed_domains() -> dict[str, Domain]:
     """The domains of this installation by section name."""
     found: dict[str, Domain] = {}

@@ -83,7 +83,7 @@ def run_gang(
     started = clock()
     inherited = rank_environment(os.environ, environment or {}, threads_per_rank)
     asked_at: float | None = None
-    with _stop_requests() as stop, _start(launcher, step, ranks, inherited, log_directory, module, arguments) as gang:
+    with stop_requests() as stop, _start(launcher, step, ranks, inherited, log_directory, module, arguments) as gang:
         while gang.running():
             if gang.failing():
                 _settle(gang)
@@ -108,9 +108,10 @@ def run_gang(
         while_waiting()
     if failed:
         tails = [
-            _tail(log_path(log_directory, rank), start) or _tail(gang.log, 0) for rank, start in enumerate(log_starts)
+            tail_of(log_path(log_directory, rank), start) or tail_of(gang.log, 0)
+            for rank, start in enumerate(log_starts)
         ]
-        errors = _left_errors(log_directory, ranks)
+        errors = left_errors(log_directory, ranks)
         raise explain_failure(failed, errors, tails, log_directory, asked_at is not None, fault)
     return GangResult(ranks, clock() - started, tuple(log_path(log_directory, rank) for rank in range(ranks)))
 
@@ -172,7 +173,8 @@ def _as_raised(told: Mapping[str, Any]) -> XpshpcError:
 
 
 @contextmanager
-def _stop_requests() -> Iterator[threading.Event]:
+def stop_requests() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set, where this is the main thread, instead of what they do otherwise."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -196,7 +198,8 @@ def _settle(gang: StartedGang) -> None:
         time.sleep(_POLL_S)
 
 
-def _left_errors(logs: Path, ranks: int) -> dict[int, dict[str, Any]]:
+def left_errors(logs: Path, ranks: int) -> dict[int, dict[str, Any]]:
+    """The errors that ranks left behind."""
     errors = {}
     for rank in range(ranks):
         path = error_path(logs, rank)
@@ -205,7 +208,8 @@ def _left_errors(logs: Path, ranks: int) -> dict[int, dict[str, Any]]:
     return errors
 
 
-def _tail(path: Path, start: int) -> str:
+def tail_of(path: Path, start: int) -> str:
+    """The last lines that were written to a log after its byte `start`."""
     if not path.exists():
         return ""
     with path.open("rb") as log:

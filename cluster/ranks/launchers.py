@@ -16,6 +16,7 @@ from typing import Protocol
 
 import psutil
 
+from xpshpc.cluster.ranks.elastic_roster import ROSTER_VARIABLES
 from xpshpc.cluster.ranks.leash import LEASH_VARIABLES, LOOPBACK
 from xpshpc.cluster.ranks.rank import RANK_VARIABLES
 from xpshpc.cluster.ranks.rendezvous import open_rendezvous
@@ -27,6 +28,7 @@ _LAUNCH_PREFIXES = ("OMPI_", "PMIX_", "PMI_", "PRTE_", "HOROVOD_GLOO_", "HOROVOD
 _LAUNCH_NAMES = {
     *RANK_VARIABLES,
     *LEASH_VARIABLES,
+    *ROSTER_VARIABLES,
     "HOROVOD_SIZE",
     "HOROVOD_HOSTNAME",
     "HOROVOD_CONTROLLER",

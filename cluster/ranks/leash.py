@@ -148,6 +148,12 @@ class Leashes:
             self._selector.unregister(self._listener)
             self._listener.close()
 
+    def kill_one(self, rank: int) -> None:
+        """Ends one rank that has joined."""
+        for line in self._lines:
+            if line.held is not None and line.held.rank == rank:
+                _send(line.socket, _DIE)
+
     def close(self) -> None:
         """Lets go of all leashes, which ends whoever is still there."""
         self.kill()

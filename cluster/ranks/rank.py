@@ -21,7 +21,7 @@ from xpshpc.cluster.ranks.slots import horovod_slot
 from xpshpc.cluster.tether import die_with_parent
 from xpshpc.errors import ExitCode, XpshpcError
 
-RANK_VARIABLES = ("HOROVOD_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
+RANK_VARIABLES = ("XPSHPC_SEAT", "HOROVOD_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
 """Where launchers write a process's rank, in the order of trust."""
 
 

@@ -39,17 +39,31 @@ def step_environment(inherited: Mapping[str, str], *, inside: bool) -> dict[str,
 
 
 def srun_command(
-    step: Step, ranks: int, *, mpi: Literal["none", "pmix"], inside: bool, job_name: str, command: Sequence[str]
+    step: Step,
+    ranks: int,
+    *,
+    mpi: Literal["none", "pmix"],
+    inside: bool,
+    job_name: str,
+    command: Sequence[str],
+    outlive: bool = False,
 ) -> list[str]:
-    """srun for a gang: a step of the job this process is in, or an allocation of its own."""
+    """srun for a gang: a step of the job this process is in, or an allocation of its own.
+
+    `outlive`: ranks, and the nodes they are on, go on when others fail.
+    """
     words = ["srun", f"--nodes={step.nodes}", f"--ntasks={ranks}", f"--cpus-per-task={step.cpus_per_rank}"]
     if ranks == step.nodes * step.ranks_per_node:
         words.append(f"--ntasks-per-node={step.ranks_per_node}")
     if step.gres:
         words.append(f"--gres={step.gres}")
     words += [f"--mpi={mpi}", f"--job-name={job_name}", "--distribution=block", "--input=none"]
-    # One rank's failure ends all, but one that is done early is waited with for as long as it takes.
-    words += ["--kill-on-bad-exit=1", "--wait=0"]
+    # One rank's failure ends all, unless they are to outlive it; one that is done early is always waited with.
+    words += [f"--kill-on-bad-exit={int(not outlive)}", "--wait=0"]
+    if outlive:
+        words.append("--no-kill")
+    if inside and step.beside_others:
+        return [*words, "--exact", f"--mem={step.memory_per_node_mb}M", *command]
     if inside:
         # Beside whatever else runs in the job, with all the memory the job has.
         return [*words, "--overlap", "--mem=0", *command]

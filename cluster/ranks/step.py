@@ -17,6 +17,7 @@ class Step:
     Inside a job the gang becomes a step of it, outside it gets an allocation of its own, for which the queue's words
     (`partition` to `time`) are. Memory is in MiB. `interface` joins the nodes, None where the hosts' names tell it;
     `python` is the nodes', None where it is this one; a launch that fails in passing is repeated for `patience_s`.
+    `beside_others`: other gangs of the same job run at the same time, and each has cores, memory and GPUs of its own.
     """
 
     nodes: int
@@ -35,6 +36,7 @@ class Step:
     options: tuple[str, ...] = ()
     time: str | None = None
     patience_s: float = 300.0
+    beside_others: bool = False
 
     @property
     def memory_per_node_mb(self) -> int:

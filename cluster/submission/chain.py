@@ -75,7 +75,10 @@ class Chain:
 
 @dataclass(frozen=True)
 class Wish:
-    """What shall be submitted: `stages` of the `run`, on a `profile` that its jobs find as `on`, by this `python`."""
+    """What shall be submitted: `stages` of the `run`, on a `profile` that its jobs find as `on`, by this `python`.
+
+    `parallel` trials of a search run at a time.
+    """
 
     run: RunDirectory
     profile: Profile
@@ -84,6 +87,7 @@ class Wish:
     stages: tuple[Stage, ...]
     workers: int
     ranks: int
+    parallel: int = 1
 
 
 def read_stages(text: str) -> tuple[Stage, ...]:
@@ -138,7 +142,7 @@ def _pipeline(wish: Wish) -> ChainedJob:
 
 def _own_request(wish: Wish, stage: Stage) -> Request:
     """What the batch job of a stage asks for; making a data set by jobs, it only coordinates the others."""
-    return requests_of(wish.profile, stage, workers=wish.workers, ranks=wish.ranks)[0]
+    return requests_of(wish.profile, stage, workers=wish.workers, ranks=wish.ranks, parallel=wish.parallel)[0]
 
 
 def _holds_nodes(wish: Wish, stage: Stage) -> bool:

@@ -57,15 +57,18 @@ class Request:
 
 
 def requests_of(
-    profile: Profile, stage: Stage, *, workers: int | None = None, ranks: int | None = None
+    profile: Profile, stage: Stage, *, workers: int | None = None, ranks: int | None = None, parallel: int = 1
 ) -> list[Request]:
-    """The jobs of a stage; `workers` and `ranks` unset are the profile's. Raises UsageError as `step_of`."""
+    """The jobs of a stage; `workers` and `ranks` unset are the profile's, `parallel` trials of a search run at a time.
+
+    Raises UsageError as `step_of`.
+    """
     site = profile.site
     if stage == "report":
         return [_request(site, site.report, "report", stage, memory_mb=megabytes(site.generate.coordinator_memory))]
     if stage == "generate":
         return list(_generate(site, workers or int(profile.workers)))
-    return [_ranks(profile, stage, ranks or profile.ranks)]
+    return [_ranks(profile, stage, ranks or profile.ranks, parallel if stage == "search" else 1)]
 
 
 def _generate(site: Site, workers: int) -> Iterator[Request]:
@@ -92,12 +95,13 @@ def _generate(site: Site, workers: int) -> Iterator[Request]:
     )
 
 
-def _ranks(profile: Profile, stage: Stage, ranks: int) -> Request:
+def _ranks(profile: Profile, stage: Stage, ranks: int, gangs: int) -> Request:
     assert stage in ("train", "evaluate", "search")
     site = profile.site
     table = site.ranks(stage)
     step = step_of(profile, stage, ranks)
-    nodes, together = (step.nodes, step.ranks_per_node) if step else (1, ranks)
+    # Gangs on nodes have nodes of their own; those of one host share it.
+    nodes, together = (step.nodes * gangs, step.ranks_per_node) if step else (1, ranks * gangs)
     return _request(
         site,
         table,

@@ -49,6 +49,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDirectory, Job
 def values_of(told: Any) -> list[float]:
     if isinstance(told, dict):
         return [value for name in sorted(told) for value in values_of(told[name])]
+    if isinstance(told, list):
+        return [value for part in told for value in values_of(part)]
     return [float(told)] if isinstance(told, int | float) else []
 
 
@@ -94,12 +96,15 @@ def test_the_metrics_are_those_of_the_network_on_all_held_out_samples(
     answer = {name: np.asarray(values) for name, values in network(problem.features(rows)).items()}
     expected = problem.summarise(problem.score(truth, answer), {})
     assert evaluation.metrics["samples"] == len(rows["spectrum"]) == sum(len(shard["spectrum"]) for shard in shards)
-    for name in ("accuracy", "rmse", "thickness_mae_A"):
+    for name in ("accuracy", "rmse", "r2", "thickness_mae_A", "thickness_rmse_A", "thickness_r2"):
         assert evaluation.metrics[name] == pytest.approx(expected[name], rel=1e-5)
     for element in ("C", "O", "Cu"):
         assert evaluation.metrics["elements"][element]["mae"] == pytest.approx(
             expected["elements"][element]["mae"], rel=1e-4
         )
+    counts = [place["count"] for place in evaluation.metrics["error_by_fraction"]]
+    assert sum(counts) == truth["composition"].size and counts[0] == (truth["composition"] == 0).sum()
+    assert 0 < sum(pair["share"] for pair in evaluation.metrics["confused"]) <= 1
     np.testing.assert_array_equal(predictions["truth.composition"], truth["composition"])
     np.testing.assert_allclose(predictions["answer.composition"], answer["composition"], atol=1e-6)
     extractor = keras.Model(network.input, network.get_layer("features").output)
@@ -126,6 +131,8 @@ def test_any_number_of_ranks_finds_the_same(
     together, predictions, events = evaluate_anew(*trained, ranks=ranks, launcher=launcher)
     assert together.ranks == ranks
     assert json.dumps(together.metrics).count(":") == json.dumps(alone.metrics).count(":")
+    named = [[(pair["missed"], pair["named"]) for pair in one.metrics["confused"]] for one in (together, alone)]
+    assert named[0] == named[1]
     assert_same(together.metrics, alone.metrics)
     assert predictions.keys() == alone_predictions.keys()
     for name, values in predictions.items():

@@ -90,6 +90,42 @@ def test_a_terminal_has_bars_that_are_full_at_the_end() -> None:
     assert "shard 3, attempt 1 failed" in plain
 
 
+def written(text: str) -> str:
+    """What is left on the terminal's lines when all that was drawn over is gone; colours are dropped."""
+    lines, row = [""], 0
+    for part in re.split(r"(\x1b\[[0-9;?]*[A-Za-z]|\r|\n)", text):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif part == "\x1b[1A":
+            row -= 1
+        elif part == "\x1b[2K":
+            lines[row] = ""
+        elif part != "\r" and not part.startswith("\x1b"):
+            lines[row] += part
+    return "\n".join(lines)
+
+
+def test_epochs_stand_in_one_table_above_the_bar_while_a_training_goes_on() -> None:
+    screen = written(show(events()[:-1], terminal=True))
+    lines = screen.splitlines()
+    assert screen.count("Validation loss") == 1
+    assert [line.split()[0] for line in lines if re.search(r"\b\d/3\b", line)] == ["1/3", "2/3", "*"]
+    bar = next(number for number, line in enumerate(lines) if line.startswith("train"))
+    assert bar > max(number for number, line in enumerate(lines) if "3/3" in line)
+
+
+def test_the_table_of_epochs_stays_when_the_training_is_over() -> None:
+    later = [StageStarted("evaluate", 5, 0, "batches"), StageFinished("evaluate", 1.0)]
+    screen = written(show([*events(), *later], terminal=True))
+    assert screen.count("Validation loss") == 1
+    assert screen.index("3/3") < screen.index("validation 0.2667") < screen.index("evaluate")
+
+
+def test_epochs_of_a_training_that_nobody_announced_are_told_in_lines() -> None:
+    assert "epoch 1 of 3: loss" in show([epoch(1, 0.4)], terminal=True)
+
+
 @pytest.mark.parametrize("width", [40, 80])
 def test_a_narrow_terminal_keeps_each_stage_on_one_line(width: int) -> None:
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", show(events()[:20], terminal=True, width=width))

@@ -14,7 +14,8 @@ from xpshpc.cli.search import show_search
 from xpshpc.events import EventLog
 from xpshpc.run_directory import RunDirectory, save_job
 from xpshpc.search.events import SearchEnded, TrialFailed, TrialFinished
-from xpshpc.search.result import journal_path, read_search
+from xpshpc.search.ledger import journal_path
+from xpshpc.search.result import read_search
 from xpshpc.train.result import card_path
 
 
@@ -42,7 +43,7 @@ def test_people_see_the_points_in_order_what_failed_and_what_is_left(searched):
     shown = io.StringIO()
     show_search(Console(file=shown), read_search(*searched).as_json())
     text = shown.getvalue()
-    assert "85.00 % ± 7.07 %" in text and "1 min 30 s" in text
+    assert "85.00 % ± 7.07 %" in text and "± 63.53 %" in text and "1 min 30 s" in text
     assert "loss is not finite [anywhere]" in text
     assert "2 of 4 finished, 1 failed, 1 to do, 1 min 30 s" in text
     assert "no other trial would end before" in text
@@ -54,7 +55,7 @@ def test_a_dry_run_tells_every_trial_and_makes_nothing(searched, capfd):
     before = sorted(run.path.rglob("*"))
     assert run_app(["search", str(run.path), "--dry-run", "--json"]) == 0
     told = json.loads(capfd.readouterr().out)
-    assert [trial["state"] for trial in told["plan"]] == ["finished", "failed", "finished", "pending"]
+    assert [trial["state"] for trial in told["plan"]] == ["finished", "finished", "failed", "pending"]
     assert told["dry_run"] and told["trials"] == 4 and told["leaderboard"][0]["repeats"] == 2
     assert sorted(run.path.rglob("*")) == before
 

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.search.searched_job import searched_job
+from tests.search.simulated import SimulatedSearch
 from tests.train.stored_run import SMALL_NETWORK, small_job, store_run
 from xpshpc.config import read_job, validate_job
 from xpshpc.errors import UsageError
 from xpshpc.plan.identity import data_hash
 from xpshpc.run_directory import RunDirectory, open_run, save_job
-from xpshpc.search.grid import lay_out_grid
+from xpshpc.search.layout import lay_out_search
 from xpshpc.search.result import read_search
+from xpshpc.search.state import State
+from xpshpc.search.strategy import Move, Told, TrialView
 from xpshpc.search.trial import prepare_folder
 from xpshpc.store.read import Store
 from xpshpc.train.result import settings_hash
@@ -24,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def trials_of(job_file):
-    return lay_out_grid(job_file, job_file.job.search).trials
+    return lay_out_search(job_file, job_file.job.search).trials
 
 
 def ids(job_file):
@@ -80,6 +83,32 @@ def test_jobs_that_say_nothing_of_a_search_or_a_training_seed_are_what_they_were
     assert own_seed.job.training_seed == 8 and small_job(tmp_path).job.training_seed == 5
 
 
+def test_every_point_is_begun_once_before_any_is_begun_again_and_nothing_twice(tmp_path):
+    job_file = searched_job(tmp_path, RATES, repeats=2)
+    strategy = lay_out_search(job_file, job_file.job.search)
+    search = SimulatedSearch(strategy, 2, workers=3, curve=lambda trial, epoch: 1.0).run()
+    assert [trial.id for trial in search.begun()] == [trial.id for trial in strategy.trials]
+    assert search.states() == {State.FINISHED}
+    assert len(strategy.trials) == strategy.most_trials == 4
+
+
+def test_a_search_that_was_interrupted_goes_on_with_what_was_begun(tmp_path):
+    job_file = searched_job(tmp_path, RATES)
+    strategy = lay_out_search(job_file, job_file.job.search)
+    begun = strategy.trials[1]
+    step = strategy.next_step(Told((TrialView(begun, State.PENDING),)))
+    assert (step.move, step.trial.id, step.until_epoch) == (Move.GO_ON, begun.id, None)
+    failed = TrialView(begun, State.FAILED)
+    step = strategy.next_step(Told((failed,)))
+    assert (step.move, step.trial.id) == (Move.BEGIN, strategy.trials[0].id)
+    assert strategy.next_step(Told((failed,), may_begin=False)) is None
+
+
+def test_values_that_are_taken_in_company_only_are_no_fault(tmp_path):
+    steps = searched_job(tmp_path, {"train.schedule": ["steps"], "train.decay_epochs": [[1.0], [1.0, 1.5]]})
+    assert len(trials_of(steps)) == 2
+
+
 def test_a_search_reads_back_from_its_run_the_same(tmp_path):
     job_file = searched_job(tmp_path, RATES, repeats=2, budget={"until": "07:00", "trials": 3})
     run = RunDirectory(tmp_path / "run")
@@ -100,7 +129,9 @@ def test_a_search_reads_back_from_its_run_the_same(tmp_path):
         ({"train.ranks": [1, 2]}, "two points are the same training"),
         ({"train.learning_rate": [1e-3, 0.001]}, "two points are the same training"),
         ({"train.learnin_rate": [1e-3]}, "did you mean 'learning_rate'"),
-        ({"train.learning_rate": [1e-3, -1.0]}, "greater than 0"),
+        ({"train.learning_rate": [1e-3, -1.0]}, "train.learning_rate = -1.0 cannot be taken: .*greater than 0"),
+        ({"train.optimizer": ["adam", "sdg"]}, "train.optimizer = 'sdg' cannot be taken"),
+        ({"train.network": ["vanila_cnn"], "train.global_batch": [16]}, "train.network = 'vanila_cnn' .*vanilla_cnn"),
         ({"train.parameters.filters": [4]}, "filters"),
         ({"train.epochs": list(range(1, 102)), "train.global_batch": list(range(1, 101))}, "more than 10000 trials"),
     ],

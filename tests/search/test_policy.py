@@ -9,9 +9,22 @@ import pytest
 
 from xpshpc.cluster.ranks.gang import RankCrashed, RankKilled
 from xpshpc.cluster.slurm.commands import SlurmRefused
-from xpshpc.config import TrialAllowances
+from xpshpc.config import Budget, TrialAllowances
 from xpshpc.errors import EnvironmentFault, UsageError, XpshpcError
-from xpshpc.search.policy import Cause, Decision, Verdict, cause_of, decide, judge_budget, next_deadline, pause_s
+from xpshpc.search.forecast import UnderWay, foresee_hours, make_forecast
+from xpshpc.search.outcome import Outcome
+from xpshpc.search.policy import (
+    Cause,
+    Decision,
+    Hours,
+    Verdict,
+    cause_of,
+    decide,
+    judge_budget,
+    next_deadline,
+    pause_s,
+)
+from xpshpc.search.state import State
 
 ALLOWANCES = TrialAllowances(killed=2, crash=1, environment=3)
 
@@ -54,20 +67,54 @@ def test_only_the_machine_is_given_time_and_more_of_it_each_time():
 
 
 @pytest.mark.parametrize(
-    ("trials", "deadline", "done", "seconds", "verdict"),
+    ("deadline", "seconds", "verdict"),
     [
-        (None, None, 10**6, [1.0], Verdict.GO),
-        (3, None, 2, [1.0, 1.0], Verdict.GO),
-        (3, None, 3, [1.0, 1.0], Verdict.ENOUGH_TRIALS),
-        (None, 1000.0, 0, [], Verdict.GO),
-        (None, 99.0, 0, [], Verdict.OUT_OF_TIME),
-        (None, 130.0, 2, [20.0, 40.0], Verdict.GO),
-        (None, 129.0, 2, [20.0, 40.0], Verdict.OUT_OF_TIME),
-        (3, 129.0, 3, [20.0, 40.0], Verdict.ENOUGH_TRIALS),
+        (None, 1e6, Verdict.GO),
+        (1000.0, 0.0, Verdict.GO),
+        (99.0, 0.0, Verdict.OUT_OF_TIME),
+        (130.0, 30.0, Verdict.GO),
+        (129.0, 30.0, Verdict.OUT_OF_TIME),
     ],
 )
-def test_a_trial_that_cannot_end_in_time_is_not_begun(trials, deadline, done, seconds, verdict):
-    assert judge_budget(trials, deadline, done=done, seconds=seconds, now=100.0) is verdict
+def test_a_trial_that_cannot_end_in_time_is_not_begun(deadline, seconds, verdict):
+    assert judge_budget(Budget(), deadline, now=100.0, seconds=seconds) is verdict
+
+
+@pytest.mark.parametrize(
+    ("limit", "hours", "exceeded"),
+    [
+        (None, Hours(1e9, 1e9, 1e9), False),
+        (10.0, Hours(0.0, 0.0, 10.0), False),
+        (10.0, Hours(6.0, 2.0, 2.0), False),
+        (10.0, Hours(6.0, 2.0, 2.1), True),
+        (10.0, Hours(8.0, 2.0, 0.0), True),
+    ],
+)
+def test_what_runs_already_has_a_claim_on_the_hours_that_are_left(limit, hours, exceeded):
+    cores = judge_budget(Budget(core_hours=limit), None, now=0.0, seconds=1.0, core_hours=hours)
+    gpus = judge_budget(Budget(gpu_hours=limit), None, now=0.0, seconds=1.0, gpu_hours=hours)
+    assert (cores is Verdict.OUT_OF_CORE_HOURS) is (gpus is Verdict.OUT_OF_GPU_HOURS) is exceeded
+
+
+def test_before_anything_has_ended_only_what_is_held_counts():
+    forecast = make_forecast([Outcome()], cores=4, gpus=2)
+    assert forecast.seconds(None) == forecast.seconds(3) == 0.0
+    cores, gpus = foresee_hours(forecast, [Outcome()], [UnderWay(1800.0, 0.0)], 0.0)
+    assert (cores, gpus) == (Hours(0.0, 2.0, 0.0), Hours(0.0, 1.0, 0.0))
+
+
+def test_a_forecast_is_the_mean_of_what_ended_and_waiting_for_nodes_is_not_charged():
+    ended = [
+        Outcome(State.FINISHED, epochs=10, seconds=100.0, core_hours=0.1),
+        Outcome(State.FINISHED, epochs=10, seconds=300.0, core_hours=0.1),
+        Outcome(State.STOPPED, epochs=5, seconds=100.0, core_hours=0.05),
+        Outcome(State.FAILED, core_hours=0.25, seconds=500.0),
+    ]
+    forecast = make_forecast(ended, cores=4, gpus=0)
+    assert forecast.seconds(None) == 200.0 and forecast.seconds(2) == 2 * 500 / 25
+    cores, gpus = foresee_hours(forecast, ended, [UnderWay(50.0, 200.0), UnderWay(250.0, 200.0)], 200.0)
+    assert cores.spent == pytest.approx(0.5) and gpus == Hours()
+    assert cores.under_way == pytest.approx(450 * 0.5 / 1000) and cores.next == pytest.approx(200 * 0.5 / 1000)
 
 
 @pytest.mark.parametrize(

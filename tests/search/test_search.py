@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections import Counter
 from datetime import datetime
 
@@ -13,13 +11,15 @@ import pytest
 
 from tests.search.searched_job import DIVERGING, searched_job
 from tests.train.stored_run import store_run
-from xpshpc.errors import Drained, EnvironmentFault, UsageError
+from xpshpc.errors import EnvironmentFault, UsageError
 from xpshpc.events import StageProgressed, read_events
 from xpshpc.run_directory import LOCK, RunDirectory
 from xpshpc.search.best import best_folder
-from xpshpc.search.outcome import State
-from xpshpc.search.result import journal_path, read_search
+from xpshpc.search.ledger import journal_path
+from xpshpc.search.result import read_search
+from xpshpc.search.room import Room
 from xpshpc.search.search import search
+from xpshpc.search.state import State
 from xpshpc.spectra.model_card import find_model
 from xpshpc.store.stage import hold_stage
 from xpshpc.train.result import checkpoints_path, file_hash, read_result
@@ -28,6 +28,7 @@ ranks = pytest.mark.ranks
 
 GOOD = 3e-3
 BRIEF = {"epochs": 2}
+ONE = Room(ranks=1)
 
 
 def rates(folder, *values, **more):
@@ -50,7 +51,7 @@ def night(tmp_path_factory):
     job_file = rates(folder, DIVERGING, GOOD)
     run = store_run(folder, job_file)
     events = []
-    return run, search(run, job_file, ranks=1, on_event=events.append), events
+    return run, search(run, job_file, ONE, on_event=events.append), events
 
 
 @ranks
@@ -88,7 +89,7 @@ def test_the_best_network_is_exported_with_the_card_of_its_trial(night):
 def test_called_again_it_trains_nothing(night):
     run, result, _ = night
     before, exported = starts(run), (best_folder(run) / "model.keras").stat()
-    again = search(run, rates(run.path.parent, DIVERGING, GOOD), ranks=1)
+    again = search(run, rates(run.path.parent, DIVERGING, GOOD), ONE)
     assert again.as_json() == result.as_json()
     assert starts(run) == before and (best_folder(run) / "model.keras").stat() == exported
 
@@ -98,10 +99,10 @@ def test_a_budget_that_is_spent_ends_a_search_well_and_tells_what_is_left(night)
     run, _, _ = night
     before = starts(run)
     grown = (DIVERGING, GOOD, 1e-3)
-    enough = search(run, rates(run.path.parent, *grown, budget={"trials": 2}), ranks=1)
+    enough = search(run, rates(run.path.parent, *grown, budget={"trials": 2}), ONE)
     assert enough.ended == "enough_trials" and enough.count(State.PENDING) == 1
     almost_seven = datetime(2026, 11, 22, 6, 59, 59, 900_000).timestamp()
-    late = search(run, rates(run.path.parent, *grown, budget={"until": "07:00"}), ranks=1, clock=lambda: almost_seven)
+    late = search(run, rates(run.path.parent, *grown, budget={"until": "07:00"}), ONE, clock=lambda: almost_seven)
     assert late.ended == "out_of_time" and late.count(State.PENDING) == 1 and late.seconds_to_come > 0.1
     assert starts(run) == before
 
@@ -112,8 +113,8 @@ def test_put_back_into_the_queue_a_search_keeps_its_first_deadline(night):
     before = starts(run)
     grown = rates(run.path.parent, DIVERGING, GOOD, 1e-3, budget={"until": "07:00"})
     asked = datetime(2026, 11, 22, 6, 59, 59, 900_000).timestamp()
-    search(run, grown, ranks=1, job_id="17", clock=lambda: asked)
-    again = search(run, grown, ranks=1, job_id="17", clock=lambda: asked + 3600)
+    search(run, grown, ONE, job_id="17", clock=lambda: asked)
+    again = search(run, grown, ONE, job_id="17", clock=lambda: asked + 3600)
     assert again.ended == "out_of_time" and starts(run) == before
 
 
@@ -121,7 +122,7 @@ def test_put_back_into_the_queue_a_search_keeps_its_first_deadline(night):
 def test_a_grown_search_trains_only_what_is_new_and_repeats_are_other_networks(night):
     run, _, _ = night
     before = starts(run)
-    result = search(run, rates(run.path.parent, GOOD, repeats=2), ranks=1)
+    result = search(run, rates(run.path.parent, GOOD, repeats=2), ONE)
     assert (starts(run) - before).total() == 1
     (point,) = result.leaderboard
     assert len(set(point.values)) == len(point.trials) == 2 and point.spread > 0
@@ -130,39 +131,12 @@ def test_a_grown_search_trains_only_what_is_new_and_repeats_are_other_networks(n
     assert card["search"]["trial"] == point.trials[0]
 
 
-@ranks
-@pytest.mark.faults
-def test_a_killed_rank_is_repeated_and_a_stopped_search_goes_on_from_its_checkpoint(tmp_path):
-    parameters = {"train.learning_rate": [GOOD]}
-    job_file = searched_job(tmp_path, parameters, train={"epochs": 12})
-    run = store_run(tmp_path, job_file)
-    killed = []
-
-    def strike(event):
-        if isinstance(event, StageProgressed) and event.done in (2, 3) and not killed:
-            killed.extend(rank_processes())
-            killed[0].kill()
-        elif isinstance(event, StageProgressed) and event.done == 6:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    with pytest.raises(Drained, match="1 of 1 trials left"):
-        search(run, job_file, ranks=1, on_event=strike)
-    assert rank_processes() == []
-    (trial,) = read_search(run, job_file).trials
-    stopped = read_search(run, job_file).outcomes[trial.id]
-    assert (stopped.state, stopped.attempts, stopped.failures) == (State.PENDING, 2, {"killed": 1})
-    result = search(run, job_file, ranks=1)
-    assert result.outcomes[trial.id].state is State.FINISHED and starts(run) == {trial.id: 3}
-    resumed = read_result(trial.run(run), trial.settings)
-    assert resumed is not None and resumed.resumed_from and resumed.epochs == 12
-
-
 def test_ranks_that_cannot_be_started_stop_the_search_and_fail_no_trial(tmp_path, monkeypatch):
     job_file = rates(tmp_path, GOOD, 1e-3, allowances={"environment": 0})
     run = store_run(tmp_path, job_file)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentFault, match="mpirun"):
-        search(run, job_file, ranks=2, launcher="mpirun")
+        search(run, job_file, Room(2, launcher="mpirun"))
     found = read_search(run, job_file)
     assert found.count(State.PENDING) == 2
     (failure,) = found.as_json()["failures"]
@@ -174,7 +148,7 @@ def test_a_trial_that_somebody_else_trains_stops_the_search_and_is_not_given_up(
     run = store_run(tmp_path, job_file)
     (trial,) = read_search(run, job_file).trials
     with hold_stage(trial.run(run), "train"), pytest.raises(UsageError, match="another process is training"):
-        search(run, job_file, ranks=1)
+        search(run, job_file, ONE)
     assert read_search(run, job_file).outcomes[trial.id].state is State.PENDING
 
 
@@ -182,7 +156,7 @@ def test_two_searches_of_one_run_at_a_time_are_refused(tmp_path):
     job_file = rates(tmp_path, GOOD)
     run = store_run(tmp_path, job_file)
     with hold_stage(run, "search"), pytest.raises(UsageError, match="another process is searching this run"):
-        search(run, job_file, ranks=1)
+        search(run, job_file, ONE)
     assert not journal_path(run).exists()
 
 
@@ -197,15 +171,15 @@ def test_what_cannot_be_tried_is_refused_before_anything_is_made(tmp_path, job, 
     job_file = searched_job(tmp_path, {"train.global_batch": [40, 48]}, **job)
     run = store_run(tmp_path, job_file)
     with pytest.raises(UsageError, match=says):
-        search(run, job_file, ranks=ranks_asked)
+        search(run, job_file, Room(ranks_asked))
     assert not run.search.exists()
 
 
 def test_a_search_without_data_is_refused(tmp_path):
     job_file = rates(tmp_path, GOOD)
     with pytest.raises(UsageError, match="no data set"):
-        search(RunDirectory(tmp_path / "none"), job_file, ranks=1)
+        search(RunDirectory(tmp_path / "none"), job_file, ONE)
     half = store_run(tmp_path, job_file, leave_out=frozenset({3}))
     with pytest.raises(UsageError, match="not stored yet: 3"):
-        search(half, job_file, ranks=1)
+        search(half, job_file, ONE)
     assert not half.search.exists()

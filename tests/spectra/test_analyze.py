@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -9,66 +10,41 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from tests.spectra.line_network import (
+    AXIS,
+    CALIBRATION,
+    DATA,
+    MAIN_LINES,
+    SPREAD,
+    THICKNESS_A,
+    model_hash,
+    save_network,
+    survey,
+    write_card,
+)
 from xpshpc.errors import UsageError
 from xpshpc.spectra.analyze import analyze
-from xpshpc.spectra.elements import ELEMENT_INDEX, ELEMENTS
+from xpshpc.spectra.elements import ELEMENTS
 from xpshpc.spectra.model_card import find_model
-
-DATA = Path(__file__).parents[3] / "shared" / "data" / "xps"
-AXIS = 400.0 + np.arange(2048) * (1486.0 - 400.0) / 2048
-MAIN_LINES = {"Cu": 553.9, "Ni": 632.5, "O": 955.6, "C": 1201.8}
-"""Kinetic energies of Cu 2p3/2, Ni 2p3/2, O 1s and C 1s under Al Kα, eV."""
-
-THICKNESS_A = 7.25
-
-
-def line_filter(energy: float) -> NDArray[np.float64]:
-    """Weights that see a step of intensity at a line and nothing of a smooth background."""
-    line = (np.abs(AXIS - energy) < 3.0).astype(float)
-    beside = (np.abs(AXIS - energy - 12.0) < 3.0).astype(float)
-    return line / line.sum() - beside / beside.sum()
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run directory with a network that weighs four lines against one another; the thickness is a constant."""
-    import keras
-
-    kernel = np.zeros((2048, len(ELEMENTS)))
-    bias = np.full(len(ELEMENTS), -60.0)
-    for element, energy in MAIN_LINES.items():
-        kernel[:, ELEMENT_INDEX[element]] = 12.0 * line_filter(energy)
-        bias[ELEMENT_INDEX[element]] = 0.0
-    entry = keras.Input((2048,))
-    shares = keras.layers.Dense(len(ELEMENTS), activation="softmax", name="composition")
-    depth = keras.layers.Dense(1, name="overlayer_thickness")
-    network = keras.Model(entry, {"composition": shares(entry), "overlayer_thickness": depth(entry)})
-    shares.set_weights([kernel, bias])
-    depth.set_weights([np.zeros((2048, 1)), np.array([THICKNESS_A])])
+    """A run with a network that claims nothing of its errors, as its card."""
     folder = tmp_path_factory.mktemp("run")
-    (folder / "train").mkdir()
-    network.save(folder / "train" / "model.keras")
+    save_network(folder)
     write_card(folder)
     return folder
 
 
-def write_card(run: Path, **changed: object) -> None:
-    card = {
-        "kinetic_energy_eV": AXIS.tolist(),
-        "elements": list(ELEMENTS),
-        "photon_energy_eV": 1486.6,
-        "science": "xps",
-    }
-    (run / "train" / "model.json").write_text(json.dumps({**card, **changed}))
-
-
-def survey(path: Path, element: str, *, head: str = "# hv=1486.6\n# kinetic energy,counts\n", low: float = 380) -> Path:
-    energy = np.arange(low, 1490.0, 0.4)
-    counts = 4000 * np.exp(-(((energy - MAIN_LINES[element]) / 1.5) ** 2)) + 600
-    path.write_text(head + "".join(f"{e:.2f},{c:.3f}\n" for e, c in zip(energy, counts, strict=True)))
-    return path
+@pytest.fixture
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose network tells its errors, and whose card tells what that is worth."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    save_network(folder, spread=True, sees_area=True)
+    write_card(folder, sha256=model_hash(folder), calibration=CALIBRATION, task={"input": "area"})
+    return folder
 
 
 def test_line_in_the_file_becomes_the_element_in_the_answer(run: Path, tmp_path: Path) -> None:
@@ -88,6 +64,79 @@ def test_line_in_the_file_becomes_the_element_in_the_answer(run: Path, tmp_path:
         assert f"{element} {shares[0]:.1f} at.%" in one.plot.read_text()
     assert len({one.plot for one in analysis.spectra}) == len(files)
     assert json.loads(json.dumps(analysis.as_json()))["spectra"][0]["composition_at_percent"]["Cu"] > 90
+
+
+def test_an_interval_is_the_calibrated_multiple_of_what_the_network_expects(calibrated: Path, tmp_path: Path) -> None:
+    analysis = analyze([survey(tmp_path / "s.csv", "Cu"), survey(tmp_path / "t.csv", "O")], calibrated)
+    for one in analysis.spectra:
+        found = one.composition_at_percent
+        assert set(one.uncertainty_at_percent) == {element for element, share in found.items() if share >= 0.5}
+        for element, half in one.uncertainty_at_percent.items():
+            factor = CALIBRATION["factors"][np.searchsorted([0.1, 0.5, 2, 10, 40], found[element])][2]
+            exact = 100 * factor * (SPREAD + CALIBRATION["floor"])
+            assert exact - 1e-5 <= half <= exact + 0.01 + 1e-5
+            low, high = one.interval_at_percent[element]
+            assert low == pytest.approx(max(found[element] - half, 0), abs=0.006)
+            assert high == pytest.approx(min(found[element] + half, 100), abs=0.006)
+    told = json.loads(json.dumps(analysis.as_json()))
+    assert told["spectra"][0]["uncertainty_at_percent"]["Cu"] == pytest.approx(3.54, abs=0.011)
+    assert told["coverage"] == {"stated": 0.9, "measured": None}
+
+
+def test_the_network_sees_spectra_as_its_card_says(calibrated: Path, tmp_path: Path) -> None:
+    """This one answers the mean of its input, which is 1 for spectra that are divided by their area."""
+    (one,) = analyze([survey(tmp_path / "s.csv", "Ni")], calibrated).spectra
+    assert one.overlayer_A == pytest.approx(1.0, abs=0.005)
+    write_card(calibrated)
+    (other,) = analyze([survey(tmp_path / "s.csv", "Ni")], calibrated).spectra
+    assert other.overlayer_A < 0.5
+
+
+def test_nothing_is_claimed_without_a_spread_or_a_calibration(run: Path, calibrated: Path, tmp_path: Path) -> None:
+    file = survey(tmp_path / "s.csv", "Cu")
+    write_card(calibrated, task={"input": "area"})
+    write_card(run, calibration=CALIBRATION)
+    try:
+        for folder in (run, calibrated):
+            analysis = analyze([file], folder)
+            assert analysis.coverage is None
+            assert analysis.spectra[0].as_json()["uncertainty_at_percent"] == {}
+    finally:
+        write_card(run)
+
+
+def test_the_measured_coverage_is_that_of_this_very_model(calibrated: Path, tmp_path: Path) -> None:
+    file = survey(tmp_path / "s.csv", "Cu")
+    (calibrated / "evaluate").mkdir()
+
+    def evaluated(model: str, named: list[float | None]) -> float | None:
+        metrics = {
+            "question": {"model_sha256": model},
+            "calibration": {"levels": [0.5, 0.68, 0.9, 0.95], "coverage": {"named": named}},
+        }
+        (calibrated / "evaluate" / "metrics.json").write_text(json.dumps(metrics))
+        coverage = analyze([file], calibrated).coverage
+        assert coverage is not None and coverage.stated == 0.9
+        return coverage.measured
+
+    assert evaluated(model_hash(calibrated), [0.51, 0.69, 0.897, 0.96]) == 0.897
+    assert evaluated("0" * 64, [0.51, 0.69, 0.897, 0.96]) is None
+    assert evaluated(model_hash(calibrated), [None] * 4) is None
+
+
+def test_the_table_has_a_line_for_each_element(calibrated: Path, tmp_path: Path) -> None:
+    files = [survey(tmp_path / f"{element}, first.csv", element) for element in ("Cu", "C")]
+    analysis = analyze(files, calibrated)
+    analysis.write_csv(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as table:
+        lines = list(csv.DictReader(table))
+    assert len(lines) == sum(len(one.composition_at_percent) for one in analysis.spectra)
+    for line in lines:
+        one = next(one for one in analysis.spectra if str(one.file) == line["file"])
+        assert float(line["at_percent"]) == one.composition_at_percent[line["element"]]
+        half = one.uncertainty_at_percent.get(line["element"])
+        assert line["uncertainty_at_percent"] == ("" if half is None else str(half))
+        assert (line["low_at_percent"] == "") == (half is None)
 
 
 def test_binding_and_kinetic_file_of_one_spectrum_get_one_answer(run: Path, tmp_path: Path) -> None:
@@ -178,6 +227,8 @@ def test_model_that_is_missing_or_does_not_fit_is_refused(run: Path, tmp_path: P
             ({"elements": ELEMENTS[:-1]}, "names 80 elements, its card 79"),
             ({"elements": ["Xx", *ELEMENTS[1:]]}, "elements are wrong"),
             ({"photon_energy_eV": 1253.6}, "1253.6 eV"),
+            ({"task": {"input": "upside_down"}}, "task is wrong"),
+            ({"calibration": {**CALIBRATION, "factors": [[1.0]]}}, "calibration is damaged"),
         ):
             write_card(run, **changed)
             assert what in refused(run, file).what, changed

@@ -6,21 +6,29 @@ from pathlib import Path
 import numpy as np
 
 from xpshpc.cluster.communicator import open_gradient_communicator
+from xpshpc.config import Train
 from xpshpc.spectra.learning.problem import XpsProblem
 from xpshpc.train.step import Stepper, configure_tensorflow
 
 STEPS, GLOBAL_BATCH, CHANNELS = 4, 12, 64
 PARAMETERS = {"filters_1": 4, "kernel_1": 9, "filters_2": 4, "kernel_2": 5, "features": 16}
+EXPERIMENTS = {
+    "plain": Train(global_batch=GLOBAL_BATCH),
+    "clipped": Train(global_batch=GLOBAL_BATCH, gradient_clip=0.05),
+    "in_parts": Train(global_batch=GLOBAL_BATCH, accumulate=2),
+    # Where a step is proportional to its gradient, so that half precision shows as what it is.
+    "half": Train(global_batch=GLOBAL_BATCH, optimizer="sgd", compression="fp16"),
+}
 
 
 def main(folder: Path) -> None:
     problem = XpsProblem(np.arange(CHANNELS) + 400.0, ("C", "O", "Cu"), 1486.6, 10.0)
     with open_gradient_communicator() as ranks:
         configure_tensorflow(threads=1, local_rank=ranks.local_rank, seed=0)
-        for name, clip in (("unclipped", None), ("clipped", 0.05)):
+        for name, train in EXPERIMENTS.items():
             # Each rank begins elsewhere: the broadcast has to bring them together.
             network = problem.network("vanilla_cnn", PARAMETERS, (CHANNELS,), seed=ranks.rank)
-            stepper = Stepper(network, problem, ranks, global_batch=GLOBAL_BATCH, gradient_clip=clip)
+            stepper = Stepper(network, problem, ranks, train)
             stepper.broadcast()
             told = take_steps(stepper, ranks.rank, ranks.size)
             variables = stepper.variables()

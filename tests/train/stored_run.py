@@ -20,9 +20,17 @@ Spoil = Callable[[int, dict[str, NDArray[Any]]], None]
 
 
 def small_job(
-    folder: Path, *, samples: int = 400, shard_samples: int = 32, counts: str = "uint16", **train: Any
+    folder: Path,
+    *,
+    samples: int = 400,
+    shard_samples: int = 32,
+    counts: str = "uint16",
+    train_samples: int | None = None,
+    **train: Any,
 ) -> JobFile:
-    """A job of short spectra of three elements."""
+    """A job of short spectra of three elements; `train_samples` is the key `samples` of [train]."""
+    if train_samples is not None:
+        train["samples"] = train_samples
     tables: Mapping[str, Any] = {
         "name": "small",
         "seed": 5,

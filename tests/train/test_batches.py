@@ -49,6 +49,7 @@ def test_ranks_share_the_batches_of_one_rank(made, epoch, data):
     for step, batch in enumerate(whole):
         assert batch.step == step and len(batch.rows["sample"]) == order.global_batch
         for name in ("sample", "pair"):
+            assert [part[step].first for part in parts] == [rank * order.global_batch // ranks for rank in range(ranks)]
             shared = np.concatenate([part[step].rows[name] for part in parts])
             np.testing.assert_array_equal(shared, batch.rows[name])
         np.testing.assert_array_equal(batch.rows["sample"] // 1000, batch.shards)

@@ -14,6 +14,7 @@ from xpshpc.follow import Follower
 from xpshpc.run_directory import RunDirectory, alone_in
 from xpshpc.store.lease import take_lease
 from xpshpc.store.owner import this_owner
+from xpshpc.train.check import check_stored, check_training
 from xpshpc.train.launch import train
 from xpshpc.train.result import card_path, read_result, settings_hash
 
@@ -47,6 +48,56 @@ def test_a_batch_the_ranks_cannot_share_is_refused(tmp_path):
     run = store_run(tmp_path, job_file)
     with pytest.raises(UsageError, match="cannot be shared evenly by 5 ranks"):
         train(run, job_file, ranks=5)
+    assert not run.train.exists()
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A data set on which nothing was trained."""
+    folder = tmp_path_factory.mktemp("stored")
+    return store_run(folder, small_job(folder))
+
+
+@pytest.mark.parametrize(
+    ("settings", "ranks", "says"),
+    [
+        ({"accumulate": 5}, 2, r"24 samples of a batch cannot be computed in 5 equal parts"),
+        ({"early_stopping": {"patience_epochs": 1, "metric": "acuracy"}}, 1, r"unknown metric 'acuracy'.*accuracy"),
+        ({"global_batch": 288}, 16, r"9 training shard\(s\) are fewer than 16 ranks"),
+        ({"train_samples": 60}, 3, r"2 training shard\(s\) are fewer than 3 ranks"),
+        ({"train_samples": 40}, 1, r"40 training samples do not fill one batch of 48"),
+        ({"train_samples": 289}, 1, r"there are 288 training samples, and train.samples asks for 289"),
+        ({"global_batch": 300}, 1, r"288 training samples do not fill one batch of 300"),
+    ],
+)
+def test_what_the_job_alone_tells_is_refused_before_there_are_data(settings, ranks, says, stored, tmp_path):
+    job_file = small_job(tmp_path, **settings)
+    with pytest.raises(UsageError, match=says) as caught:
+        check_training(job_file, ranks)
+    assert caught.value.where and caught.value.try_
+    check_training(small_job(tmp_path, train_samples=288, early_stopping={"patience_epochs": 1}), 8)
+    with pytest.raises(UsageError, match=says):
+        train(stored, job_file, ranks=ranks)
+    assert not stored.train.exists()
+
+
+def test_samples_in_quarantine_do_not_count(tmp_path):
+    half = dict.fromkeys(range(9), 16)
+    run = store_run(tmp_path, small_job(tmp_path), quarantined=half)
+    assert check_stored(run, small_job(tmp_path, train_samples=144)) is None
+    with pytest.raises(UsageError, match=r"there are 144 training samples, and .* asks for 145"):
+        check_stored(run, small_job(tmp_path, train_samples=145))
+    with pytest.raises(UsageError, match="144 training samples do not fill one batch of 150"):
+        check_stored(run, small_job(tmp_path, global_batch=150))
+    with pytest.raises(UsageError, match=r"4 training shard\(s\) are fewer than 5 ranks"):
+        check_stored(run, small_job(tmp_path, train_samples=60), ranks=5)
+
+
+def test_validation_samples_that_are_all_in_quarantine_are_refused(tmp_path):
+    job_file = small_job(tmp_path)
+    run = store_run(tmp_path, job_file, quarantined=dict.fromkeys(range(9, 12), 32))
+    with pytest.raises(UsageError, match="every validation sample is in quarantine"):
+        train(run, job_file, ranks=1)
     assert not run.train.exists()
 
 
@@ -134,11 +185,14 @@ def test_a_job_that_slurm_has_started_twice_is_no_fault_of_the_job_file(tmp_path
 
 def test_the_settings_hash_holds_what_decides_the_network_and_nothing_else(tmp_path):
     base = settings_hash(small_job(tmp_path))
-    assert settings_hash(small_job(tmp_path, ranks=2, keep_checkpoints=9)) == base
+    same = small_job(tmp_path, ranks=2, keep_checkpoints=9, elastic={"min_ranks": 2})
+    assert settings_hash(same) == base
     others = [
         small_job(tmp_path, epochs=4),
         small_job(tmp_path, learning_rate=2e-3),
         small_job(tmp_path, parameters={}),
+        small_job(tmp_path, train_samples=100),
+        small_job(tmp_path, early_stopping={"patience_epochs": 2}),
         small_job(tmp_path, samples=800),
     ]
     hashes = {settings_hash(other) for other in others}

@@ -5,18 +5,21 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+import keras
 import numpy as np
 import psutil
 import pytest
 
+from tests.train.step_rank import EXPERIMENTS
 from tests.train.stored_run import small_job, store_run
+from xpshpc.cli.app import run_app
 from xpshpc.cluster.ranks.gang import RankKilled, run_gang
-from xpshpc.errors import Drained, XpshpcError
+from xpshpc.errors import Drained, UsageError, XpshpcError
 from xpshpc.run_directory import RunDirectory
-from xpshpc.train.checkpoint import latest_checkpoint
+from xpshpc.train.checkpoint import Checkpoint, Progress, latest_checkpoint, save_checkpoint
 from xpshpc.train.history import EpochFinished, history_path, read_history
 from xpshpc.train.launch import train
-from xpshpc.train.result import card_path, checkpoints_path, file_hash, read_result, settings_hash
+from xpshpc.train.result import PausedTraining, card_path, checkpoints_path, file_hash, read_result, settings_hash
 
 pytestmark = pytest.mark.ranks
 
@@ -75,8 +78,7 @@ def take_steps(folder, ranks, launcher="gloo"):
         timeout_s=240,
     )
     return {
-        name: [dict(np.load(folder / f"{name}-{ranks}-{rank}.npz")) for rank in range(ranks)]
-        for name in ("unclipped", "clipped")
+        name: [dict(np.load(folder / f"{name}-{ranks}-{rank}.npz")) for rank in range(ranks)] for name in EXPERIMENTS
     }
 
 
@@ -85,17 +87,29 @@ def one_rank_steps(tmp_path_factory):
     return take_steps(tmp_path_factory.mktemp("steps"), 1)
 
 
-@pytest.mark.parametrize("launcher", ["gloo", "mpirun"])
-def test_two_ranks_hold_the_same_weights_as_each_other_and_as_one(launcher, one_rank_steps, tmp_path):
-    for name, (first, second) in take_steps(tmp_path, 2, launcher).items():
+@pytest.mark.parametrize(("launcher", "ranks"), [("gloo", 2), ("mpirun", 2), ("gloo", 3)])
+def test_ranks_hold_the_same_weights_as_each_other_and_as_one(launcher, ranks, one_rank_steps, tmp_path):
+    taken = take_steps(tmp_path, ranks, launcher)
+    for name, (first, *others) in taken.items():
         (alone,) = one_rank_steps[name]
+        loose = 50 if name == "half" else 1
+        scales = max(key for key in alone if key != "told") if name == "half" else None
         for key in alone:
-            np.testing.assert_array_equal(first[key], second[key], err_msg=key)
-            np.testing.assert_allclose(first[key], alone[key], rtol=2e-4, atol=1e-7, err_msg=key)
+            for other in others:
+                np.testing.assert_array_equal(first[key], other[key], err_msg=key)
+            if key != scales:
+                near = {"rtol": 2e-4 * loose, "atol": 1e-6 * loose}
+                np.testing.assert_allclose(first[key], alone[key], **near, err_msg=f"{name} {key}")
         assert first["told"][:, 2].tolist() == [0, 0, 1, 0]
-        assert (alone["told"][:, 1] > 0.05).any()
-    clipped, free = one_rank_steps["clipped"][0], one_rank_steps["unclipped"][0]
+    assert (one_rank_steps["plain"][0]["told"][:, 1] > 0.05).any()
+    for key in (key for key in taken["plain"][0] if key != "told"):
+        np.testing.assert_allclose(taken["in_parts"][0][key], taken["plain"][0][key], rtol=2e-4, atol=1e-6)
+    clipped, free = one_rank_steps["clipped"][0], one_rank_steps["plain"][0]
     assert not np.array_equal(clipped["000"], free["000"])
+    # Ranks that compress know their scales; one rank by itself never sends.
+    half, alone = taken["half"][0], one_rank_steps["half"][0]
+    scales = max(key for key in half if key != "told")
+    assert np.isfinite(half[scales]).all() and np.isinf(alone[scales]).all()
 
 
 @pytest.mark.parametrize(("launcher", "ranks"), [("gloo", 3), ("mpirun", 2)])
@@ -158,6 +172,59 @@ def test_asked_to_stop_it_goes_on_from_the_same_step_with_another_number_of_rank
     assert_same_training(run, job_file, reference)
 
 
+def test_paused_and_stopped_early_it_is_the_beginning_of_the_uninterrupted_training(reference, tmp_path, capfd):
+    # The first value always counts as a gain, and none after it is large enough.
+    patience = {"patience_epochs": 3, "metric": "accuracy", "smallest_gain": 10}
+    job_file = small_job(tmp_path, epochs=EPOCHS, early_stopping=patience)
+    run = store_run(tmp_path, job_file, quarantined=UNEVEN)
+    paused = train(run, job_file, ranks=2, until_epoch=2)
+    assert isinstance(paused, PausedTraining) and (paused.epochs, paused.ranks) == (2, 2)
+    assert not run.model.exists() and rank_processes() == []
+    events = []
+    assert train(run, job_file, ranks=2, until_epoch=1, on_event=events.append) == paused and not events
+    capfd.readouterr()
+    assert run_app(["train", str(run.path), "--until-epoch", "2", "--ranks", "2", "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told == json.loads(json.dumps(paused.as_json())) and (told["paused"], told["epochs"]) == (True, 2)
+    result = train(run, job_file, ranks=1)
+    assert result.stopped_early and (result.epochs, result.reused) == (4, False) and run.model.exists()
+    assert train(run, job_file, ranks=1, until_epoch=9).reused
+    mine, theirs = read_history(history_path(run)), read_history(history_path(reference[0]))
+    assert paused.validation == mine[1].validation
+    assert paused.best == min(mine[:2], key=lambda epoch: epoch.validation["loss"]).validation
+    for epoch, expected in zip(mine, theirs[:4], strict=True):
+        assert epoch.learning_rate == expected.learning_rate
+        assert epoch.loss == pytest.approx(expected.loss, rel=1e-4)
+        assert epoch.validation == pytest.approx(expected.validation, rel=1e-3)
+
+
+def test_the_first_shards_are_trained_on_in_half_precision_and_parts(tmp_path):
+    job_file = small_job(
+        tmp_path,
+        epochs=2,
+        precision="mixed_bfloat16",
+        compression="fp16",
+        accumulate=2,
+        optimizer="lamb",
+        weight_decay=0.01,
+        schedule="steps",
+        decay_epochs=[1],
+        train_samples=100,
+    )
+
+    def spoil(shard, rows):
+        if 4 <= shard < 9:
+            rows["spectrum"][:] = 0  # shards that are left out: their loss would be no number
+
+    run = store_run(tmp_path, job_file, spoil=spoil)
+    result = train(run, job_file, ranks=2)
+    assert result.epochs == 2 and not result.stopped_early
+    # Four shards of 32 hold the hundred samples: two batches of 48 an epoch.
+    assert latest_checkpoint(checkpoints_path(run), settings_hash(job_file)).progress.steps_done == 4
+    loaded = keras.saving.load_model(run.model, compile=False, safe_mode=True)
+    assert loaded.get_layer("features").compute_dtype == "bfloat16"
+
+
 @pytest.mark.faults
 def test_a_torn_checkpoint_is_passed_over(reference, tmp_path):
     run, job_file = RunDirectory(tmp_path / "copy"), reference[1]
@@ -179,8 +246,25 @@ def test_a_loss_that_is_no_number_stops_all_ranks_and_names_the_shards(tmp_path)
         if shard == 4:
             rows["spectrum"][7, 11] = np.inf
 
-    run = store_run(tmp_path, job_file, spoil=spoil)
+    run = store_run(tmp_path, job_file)
+    train(run, job_file, ranks=1, until_epoch=1)
+    good = latest_checkpoint(checkpoints_path(run), settings_hash(job_file))
+    shutil.rmtree(run.data)
+    shutil.copytree(store_run(tmp_path / "spoilt", job_file, spoil=spoil).data, run.data)
     with pytest.raises(XpshpcError, match=r"not finite, from bad samples of shard\(s\) 4;") as caught:
         train(run, job_file, ranks=2)
-    assert caught.value.where.startswith("epoch 1, step ")
+    assert caught.value.where.startswith("epoch 2, step ")
     assert not run.model.exists() and rank_processes() == []
+    kept = latest_checkpoint(checkpoints_path(run), settings_hash(job_file))
+    assert kept.progress == good.progress and kept.progress.epoch == 1
+
+
+@pytest.mark.faults
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    job_file = small_job(tmp_path)
+    run = store_run(tmp_path, job_file)
+    foreign = Checkpoint(Progress(settings_hash(job_file), steps_done=1), [np.zeros(3, np.float32)], [])
+    save_checkpoint(checkpoints_path(run), foreign, keep=1)
+    with pytest.raises(UsageError, match="variables of another network") as caught:
+        train(run, job_file, ranks=1)
+    assert "--restart" in caught.value.try_

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from xpshpc.cli import show
 from xpshpc.cli.answer import console, print_json
-from xpshpc.cli.science import check_surveys
+from xpshpc.cli.measured import check_surveys
 from xpshpc.cli.target import find_target
 from xpshpc.errors import ExitCode
 
@@ -89,11 +89,11 @@ def check_stages(call: Call, stages: Collection[str] = ("generate", "train", "ev
         from xpshpc.search.search import check_trials
 
         metric = choose_metric(search_section(call.job_file))
-        check_trials(choose_strategy(call.job_file).trials, metric, call.job_file, call.ranks)
+        check_trials(choose_strategy(call.job_file).examples, metric, call.job_file, call.ranks)
     if "train" in stages:
-        from xpshpc.train.batches import check_even_share
+        from xpshpc.train.check import check_training
 
-        check_even_share(job.train.global_batch, call.ranks)
+        check_training(call.job_file, call.ranks)
     if "report" in stages:
         check_surveys(call.job_file)
 

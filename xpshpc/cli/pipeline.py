@@ -10,7 +10,7 @@ import typer
 
 from xpshpc.cli import options, show
 from xpshpc.cli.call import Call, answer_call, check_stages, make_call, show_plan
-from xpshpc.cli.science import analyze_job, is_analysed
+from xpshpc.cli.measured import analyze_job, is_analysed, judge_measured, read_measured_table
 from xpshpc.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -84,16 +84,20 @@ def train(
     settings: options.Settings = None,
     ranks: options.Ranks = None,
     restart: Annotated[bool, typer.Option("--restart", help="Forget the training that is there.")] = False,
+    until_epoch: Annotated[
+        int | None, typer.Option("--until-epoch", min=1, metavar="K", help="Pause after K epochs of the same schedule.")
+    ] = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> int:
     """Train the job's network on the run's data set, by Horovod ranks, from the last checkpoint on."""
     call = make_call(target, runs, on, settings, None, ranks, as_json)
+    check_stages(call, ("train",))
     if dry_run:
         return show_plan(call)
     _need_data(call)
     with _progress(as_json) as listen:
-        answer = _train(call, listen, restart=restart)
+        answer = _train(call, listen, restart=restart, until_epoch=until_epoch)
     answer_call(call, answer, show.show_trained)
     return ExitCode.DONE
 
@@ -104,16 +108,23 @@ def evaluate(
     on: options.On = "local",
     settings: options.Settings = None,
     ranks: options.Ranks = None,
+    measured: Annotated[
+        Path | None,
+        typer.Option("--measured", metavar="TABLE", help="Also score measured spectra: CSV with file and composition."),
+    ] = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> int:
     """Score the trained network on samples it never saw, shared by the ranks."""
     call = make_call(target, runs, on, settings, None, ranks, as_json)
+    surveys = read_measured_table(call.run, call.job_file, measured)
     if dry_run:
         return show_plan(call)
     _need_data(call)
     with _progress(as_json) as listen:
         answer = _evaluate(call, listen)
+    if surveys is not None:
+        answer |= {"measured": judge_measured(call.run, surveys)}
     answer_call(call, answer, show.show_scores)
     return ExitCode.DONE
 
@@ -150,7 +161,7 @@ def _generate(call: Call, listen: Listener) -> GenerateResult:
     return make(call.job_file, call.run, workers=call.workers, profile=call.profile, on_event=listen)
 
 
-def _train(call: Call, listen: Listener, *, restart: bool = False) -> dict[str, Any]:
+def _train(call: Call, listen: Listener, *, restart: bool = False, until_epoch: int | None = None) -> dict[str, Any]:
     from xpshpc.train.launch import train as fit
 
     result = fit(
@@ -161,6 +172,7 @@ def _train(call: Call, listen: Listener, *, restart: bool = False) -> dict[str, 
         step=call.step("train"),
         threads_per_rank=call.threads_per_rank,
         restart=restart,
+        until_epoch=until_epoch,
         on_event=listen,
     )
     return result.as_json()

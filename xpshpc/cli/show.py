@@ -7,6 +7,7 @@ from math import isinf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xpshpc.cli.show_measured import show_analysis, show_known_surveys
 from xpshpc.report.quantities import write_count, write_duration, write_percent, write_rate, write_size, write_value
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from xpshpc.store.clean import Remains
 
 _STRONGEST = 12
+_WORST = 5
+_DETECTED = "1"
+"""The threshold, in at.%, at which detection is told."""
+
 _TABLE_WIDTH = 200
 _LINE_COLUMNS = {
     "KE eV": ("kinetic_energy_eV", 1),
@@ -55,20 +60,45 @@ def show_generated(console: Console, answer: Mapping[str, Any]) -> None:
 
 
 def show_trained(console: Console, answer: Mapping[str, Any]) -> None:
-    """What training reached."""
+    """What training reached, or where it pauses."""
     validation = answer["validation"]
+    if answer.get("paused"):
+        console.print(
+            f"network   paused after {answer['epochs']} epochs on {answer['ranks']} ranks, validation loss "
+            f"{write_value(validation['loss'])}; without --until-epoch it goes on"
+        )
+        return
+    early = ", stopped early," if answer.get("stopped_early") else ""
     console.print(
-        f"network   {answer['epochs']} epochs on {answer['ranks']} ranks, validation accuracy "
+        f"network   {answer['epochs']} epochs{early} on {answer['ranks']} ranks, validation accuracy "
         f"{write_percent(validation.get('accuracy'))}, RMSE {write_value(validation.get('rmse'))}   {answer['model']}"
     )
 
 
 def show_scores(console: Console, answer: Mapping[str, Any]) -> None:
-    """Scores on held-out samples."""
+    """Scores on held-out samples: all of them, the elements that are detected worst, and what is taken for what."""
     console.print(
-        f"held out  accuracy {write_percent(answer['accuracy'])}, RMSE {write_value(answer['rmse'])}, overlayer "
-        f"±{write_value(answer['thickness_mae_A'])} Å on {write_count(answer['samples'])} spectra"
+        f"held out  accuracy {write_percent(answer['accuracy'])}, RMSE {write_value(answer['rmse'])}, "
+        f"R² {write_value(answer['r2'])} on {write_count(answer['samples'])} spectra"
     )
+    console.print(
+        f"overlayer ±{write_value(answer['thickness_mae_A'])} Å, bias {write_value(answer['thickness_bias_A'], 2)} Å, "
+        f"RMSE {write_value(answer['thickness_rmse_A'])} Å, R² {write_value(answer['thickness_r2'])}"
+    )
+    detection = answer["detection"][_DETECTED]
+    console.print(
+        f"elements  F1 {write_percent(detection['f1'], 1)} (precision {write_percent(detection['precision'], 1)}, "
+        f"recall {write_percent(detection['recall'], 1)}) at {_DETECTED} at.%, all of them right in "
+        f"{write_percent(answer['element_set']['correct'], 1)} of spectra, "
+        f"{write_percent(answer['within_20_percent']['share'], 1)} of fractions within 20 %"
+    )
+    f1 = {symbol: scores["f1"] for symbol, scores in answer["elements"].items() if scores["recall"] is not None}
+    worst = sorted(f1, key=lambda symbol: float(f1[symbol]))[:_WORST]
+    if worst:
+        console.print(f"worst     F1 {', '.join(f'{symbol} {write_percent(f1[symbol], 1)}' for symbol in worst)}")
+    if answer["confused"]:
+        pairs = [f"{pair['missed']} → {pair['named']} {_moved(pair)}" for pair in answer["confused"][:_WORST]]
+        console.print(f"confused  {', '.join(pairs)} (moved per spectrum with the first)")
     frechet = answer.get("frechet")
     if frechet:
         sizes = f"{write_count(frechet['n_a'])} training against {write_count(frechet['n_b'])} held-out spectra"
@@ -77,21 +107,12 @@ def show_scores(console: Console, answer: Mapping[str, Any]) -> None:
         if baseline is not None and parts:
             one, other = (write_count(part) for part in parts)
             console.print(f"          {write_value(baseline)} for {one} against {other} training spectra")
+    if "measured" in answer:
+        show_known_surveys(console, answer["measured"])
 
 
-def show_analysis(console: Console, answer: Mapping[str, Any]) -> None:
-    """Composition of measured spectra."""
-    for spectrum in answer["spectra"]:
-        parts = ", ".join(f"{symbol} {share:.1f}" for symbol, share in spectrum["composition_at_percent"].items())
-        rest = spectrum.get("rest_at_percent") or 0.0
-        more = f", others {rest:.1f}" if rest >= 0.05 else ""
-        console.print(f"\n{Path(spectrum['file']).name}  {spectrum['name']}")
-        console.print(f"  at.%       {parts}{more}")
-        console.print(f"  overlayer  {spectrum['overlayer_A']:.1f} Å")
-        for remark in spectrum["remarks"]:
-            console.print(f"  note       {remark}")
-        if spectrum.get("plot"):
-            console.print(f"  figure     {spectrum['plot']}")
+def _moved(pair: Mapping[str, Any]) -> str:
+    return f"{write_value(pair['at_percent_per_sample'], 2)} at.%"
 
 
 def show_report(console: Console, answer: Mapping[str, Any]) -> None:

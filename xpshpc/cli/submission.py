@@ -128,7 +128,9 @@ def _on_slurm(call: Call, on: str) -> Call:
 def _plan(call: Call, on: str, named: tuple[Stage, ...], slurm: Slurm, dry_run: bool) -> Chain:
     from xpshpc.cluster.submission.chain import Wish, plan_chain
 
-    wish = Wish(call.run, call.profile, _name_of(on, call), sys.executable, named, call.workers, call.ranks)
+    asked = call.job_file.job.search
+    parallel = asked.parallel if asked is not None else 1
+    wish = Wish(call.run, call.profile, _name_of(on, call), sys.executable, named, call.workers, call.ranks, parallel)
     return plan_chain(wish, _jobs_left(call, slurm, dry_run))
 
 

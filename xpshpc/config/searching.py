@@ -43,6 +43,8 @@ class Span(Section):
             raise ValueError(f"low ({self.low:g}) must be smaller than high ({self.high:g})")
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError("a logarithmic span begins above 0 and has no step")
+        if self.integer and any(number % 1 for number in (self.low, self.high, self.step or 1.0)):
+            raise ValueError("low, high and step of an integer span are whole numbers")
         return self
 
 

@@ -20,7 +20,7 @@ class EarlyStopping(Section):
 class Elastic(Section):
     """A training that goes on when ranks are lost, and takes new ones in."""
 
-    min_ranks: int = Field(1, gt=0, description="fewest ranks that go on by themselves; below it the training ends")
+    min_ranks: int = Field(1, gt=0, description="fewest ranks that begin or go on; below it the training ends")
     replace: bool = Field(True, description="whether a lost rank is replaced")
     losses: int = Field(10, ge=0, description="ranks that may be lost in all before the training ends")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from xpshpc.cluster.profile import Launcher
     from xpshpc.cluster.ranks.step import Step
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when the same model and samples would give other metrics."""
 
 _TOLD = (StageStarted, StageProgressed, StageFinished)

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xpshpc.cluster.communicator import Communicator
+from xpshpc.cluster.merge import Arrays, add_sums, gather_rows, merge_sums
 from xpshpc.config import JobFile
 from xpshpc.domain import Problem
 from xpshpc.errors import UsageError
 from xpshpc.evaluate.blocks import Block, Work, plan_work, read_blocks, share_blocks, take_rows
 from xpshpc.evaluate.frechet import frechet_distance
-from xpshpc.evaluate.merge import Arrays, add_sums, gather_rows, merge_sums
 from xpshpc.evaluate.pool import pool, pool_parts
 from xpshpc.evaluate.predict import FEATURE_LAYER, Predictor
 from xpshpc.run_directory import RunDirectory

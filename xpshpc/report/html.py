@@ -21,6 +21,7 @@ from xpshpc.plan.shards import split_shards
 from xpshpc.report import embed, facts, tables
 from xpshpc.report.figures import draw_history
 from xpshpc.report.run_summary import RunSummary, summarise_run
+from xpshpc.report.search_page import compose_search
 from xpshpc.report.timeline import Timeline
 from xpshpc.report.timeline_figure import describe_lanes, draw_timeline
 from xpshpc.run_directory import RunDirectory, write_atomically
@@ -40,7 +41,7 @@ def write_report(
     Raises VerificationError where a record or a stored sample is damaged.
     """
     summary = summarise_run(run, job_file)
-    truth, answer = read_predictions(run)
+    truth, answer = read_predictions(summary.learned)
     metrics = summary.evaluation.metrics if summary.evaluation else {}
     panels = job_file.domain.panels(job_file.settings, read_examples(run, job_file), truth, answer, metrics)
     write_atomically(run.report, render_report(summary, panels, written=now()).encode())
@@ -105,6 +106,8 @@ def compose_page(summary: RunSummary, panels: list[Panel], program: str, written
         else None,
         "incarnations": tables.tabulate_incarnations(summary.incarnations) if summary.incarnations else None,
         "panels": embed.place_panels(panels, "p"),
+        "search": compose_search(summary.search) if summary.search else None,
+        "is_best_trial": summary.is_best_trial,
         "history": history[0] if history else None,
         "training_facts": facts.describe_training(summary) if summary.history else [],
         "scores": tables.tabulate_scores(summary),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.table import Column
@@ -24,10 +24,11 @@ from xpshpc.generate.events import (
     WorkersRequested,
 )
 from xpshpc.report.curves import draw_loss
+from xpshpc.report.epoch_table import draw_epochs
 from xpshpc.report.labels import split_unit, write_score
 from xpshpc.report.pace import Pace
 from xpshpc.report.quantities import write_count, write_duration, write_rate, write_size, write_value
-from xpshpc.train.history import EpochFinished
+from xpshpc.train.history import EpochFinished, RanksChanged
 
 LINE_INTERVAL_S = 10.0
 _LINE_SHARE = 0.1
@@ -36,9 +37,10 @@ _LINE_SHARE = 0.1
 class TerminalProgress:
     """A listener that shows stages, one after another, and what happens on the way.
 
-    On a terminal each stage has a bar with count, rate, time so far and time left; otherwise a line is written at every
-    tenth of the work and at most every `interval_s` seconds between. Everything goes to stderr. With `quiet_in_logs`
-    nothing is written unless stderr is a terminal (for commands whose stdout is read by programs).
+    On a terminal each stage has a bar with count, rate, time so far and time left, and a training has a table of its
+    last epochs above it; otherwise a line is written at every tenth of the work, at every epoch, and at most every
+    `interval_s` seconds between. Everything goes to stderr. With `quiet_in_logs` nothing is written unless stderr is a
+    terminal (for commands whose stdout is read by programs).
     """
 
     def __init__(
@@ -56,13 +58,14 @@ class TerminalProgress:
         self._clock = clock
         self._stages: dict[str, _Stage] = {}
         self._epochs: list[EpochFinished] = []
-        self._bars = Progress(
+        self._training = False
+        self._bars = _Bars(
+            self._epochs_under_way,
             TextColumn("[bold]{task.description:<10}"),
             BarColumn(bar_width=16),
             TextColumn("{task.percentage:>3.0f} %"),
             _StageColumn(self._stages, clock),
             console=self._console,
-            disable=not self._live,
         )
 
     def __enter__(self) -> TerminalProgress:
@@ -90,6 +93,7 @@ class TerminalProgress:
         self._stages[event.stage] = _Stage(event.unit, Pace(event.total, event.done, now), task, now, event.done)
         if event.stage == "train":
             self._epochs.clear()
+            self._training = True
         if not self._live:
             there = f", {write_count(event.done)} already there" if event.done else ""
             self._line(f"{event.stage}: {write_count(event.total)} {event.unit}{there}")
@@ -111,21 +115,52 @@ class TerminalProgress:
         if stage is not None:
             stage.wall_s = event.wall_s
             self._bars.update(stage.task, completed=stage.pace.total or 1)
-        if event.stage == "train" and len(self._epochs) > 1:
-            width = min(100, self._console.width)
-            self._console.print(Text.from_ansi(draw_loss(self._epochs, width=width, colour=self._live)))
+        if event.stage == "train":
+            self._end_training()
         if not self._live:
             self._line(f"{event.stage}: done in {write_duration(event.wall_s)}")
+
+    def _end_training(self) -> None:
+        """Leaves the table of epochs, which moved with the bars until now, and the loss curve where they are."""
+        tables = self._epochs_under_way()
+        self._training = False
+        for table in tables:
+            self._console.print(table)
+        if len(self._epochs) > 1:
+            width = min(100, self._console.width)
+            self._console.print(Text.from_ansi(draw_loss(self._epochs, width=width, colour=self._live)))
+
+    def _epochs_under_way(self) -> list[RenderableType]:
+        if not (self._live and self._training and self._epochs):
+            return []
+        return [draw_epochs(self._epochs, width=self._console.width)]
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, EpochFinished):
             self._epochs.append(event)
+            if self._live and self._training:
+                self._bars.refresh()
+                return
         sentence = describe_event(event)
         if sentence:
             self._line(sentence)
 
     def _line(self, text: str) -> None:
         self._console.print(escape(text))
+
+
+class _Bars(Progress):
+    """The stages' bars, with what stands above them."""
+
+    def __init__(
+        self, above: Callable[[], Sequence[RenderableType]], *columns: ProgressColumn, console: Console
+    ) -> None:
+        self._above = above
+        super().__init__(*columns, console=console, disable=not console.is_terminal)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from self._above()
+        yield from super().get_renderables()
 
 
 class _Stage:
@@ -196,6 +231,9 @@ def describe_event(event: Event) -> str | None:
     if isinstance(event, AllocationFailed):
         where = f" on {event.node}" if event.node else ""
         return f"worker job {event.job_id} failed{where}: {event.why}"
+    if isinstance(event, RanksChanged):
+        lost, joined = (", ".join(map(str, ranks)) or "none" for ranks in (event.lost, event.joined))
+        return f"after step {event.step} training goes on with {event.ranks} ranks; lost: {lost}; joined: {joined}"
     if isinstance(event, NodeExcluded):
         return f"no more workers are sent to {event.node}: {event.why}"
     if isinstance(event, WorkerKilled):

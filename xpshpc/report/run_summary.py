@@ -14,8 +14,10 @@ from xpshpc.evaluate.evaluate import Evaluation, read_evaluation
 from xpshpc.events import read_events
 from xpshpc.plan.identity import data_hash
 from xpshpc.report.incarnations import Incarnation, read_incarnations
+from xpshpc.report.search_story import SearchStory, has_begun, read_search_story
 from xpshpc.report.timeline import Timeline, gather_timeline
 from xpshpc.run_directory import RunDirectory
+from xpshpc.search.ledger import journal_path
 from xpshpc.store.identity import read_identity
 from xpshpc.store.manifest import read_manifest
 from xpshpc.store.record import CommitRecord, Quarantined
@@ -78,7 +80,10 @@ class Analysis:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """Everything that a report tells of a run."""
+    """Everything that a report tells of a run.
+
+    `learned` is the run whose network is told of: this one or, where it has trained none, its search's best trial.
+    """
 
     name: str
     job: dict[str, Any]
@@ -91,25 +96,41 @@ class RunSummary:
     stages: tuple[Stage, ...]
     timeline: Timeline | None
     incarnations: tuple[Incarnation, ...]
+    search: SearchStory | None
+    learned: RunDirectory
+
+    @property
+    def is_best_trial(self) -> bool:
+        """Whether the network that is told of is the search's best trial."""
+        return self.search is not None and self.learned == self.search.best
 
 
 def summarise_run(run: RunDirectory, job_file: JobFile) -> RunSummary:
-    """Reads a run's records, history, metrics and analyses. Raises VerificationError at a torn commit record."""
+    """Reads a run's records, history, metrics, search and analyses.
+
+    Raises VerificationError at a torn commit record, UsageError for a search that cannot be taken.
+    """
     data = _read_data(run)
-    training = read_result(run)
-    evaluation = read_evaluation(run)
+    search = read_search_story(run, job_file)
+    best = None if search is None or history_path(run).is_file() else search.best
+    learned = best or run
+    training = read_result(learned)
+    evaluation = read_evaluation(learned)
+    own = (None, None) if best else (training, evaluation)
     return RunSummary(
         run.name,
         job_file.resolved(),
         data_hash(job_file),
         data,
-        tuple(read_history(history_path(run))),
+        tuple(read_history(history_path(learned))),
         training,
         evaluation,
         tuple(read_analyses(run)),
-        tuple(_account(run, data, training, evaluation)),
+        tuple(_account(run, data, *own, search)),
         gather_timeline(event for event in read_events(run.events) if "time" in event),
         read_incarnations(run.slurm / "history.jsonl"),
+        search,
+        learned,
     )
 
 
@@ -161,17 +182,25 @@ def tally_records(
 
 
 def _account(
-    run: RunDirectory, data: DataSummary | None, training: TrainResult | None, evaluation: Evaluation | None
+    run: RunDirectory,
+    data: DataSummary | None,
+    training: TrainResult | None,
+    evaluation: Evaluation | None,
+    search: SearchStory | None,
 ) -> Iterable[Stage]:
     if data is not None and data.shards:
         yield Stage("generate", measure_sessions(read_events(run.events)), data.core_s, None)
+    if search is not None and has_begun(run):
+        core_s = 3600 * sum(trial.core_hours for trial in search.trials)
+        told = read_events(journal_path(run))
+        yield Stage("search", measure_sessions(told, start="SearchStarted"), core_s, None)
     if training is not None:
         yield Stage("train", training.seconds, training.seconds * training.ranks, training.ranks)
     if evaluation is not None:
         yield Stage("evaluate", evaluation.seconds, evaluation.seconds * evaluation.ranks, evaluation.ranks)
 
 
-def measure_sessions(events: Iterable[Mapping[str, Any]]) -> float | None:
+def measure_sessions(events: Iterable[Mapping[str, Any]], *, start: str = "StageStarted") -> float | None:
     """Seconds by the clock of all sessions of a stage, each from its start to its last event; None without any.
 
     What a session did after its last event is not counted, nor is the pause before the next one: a run that was killed
@@ -179,7 +208,7 @@ def measure_sessions(events: Iterable[Mapping[str, Any]]) -> float | None:
     """
     total, started, last = 0.0, None, 0.0
     for event in events:
-        if event["event"] == "StageStarted":
+        if event["event"] == start:
             total += 0.0 if started is None else last - started
             started = event["time"]
         last = event["time"]

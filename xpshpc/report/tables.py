@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from xpshpc.report.incarnations import Incarnation
-from xpshpc.report.labels import is_share, split_unit, write_label, write_score
+from xpshpc.report.labels import is_share, split_unit, write_label, write_score, write_threshold
 from xpshpc.report.quantities import NARROW_SPACE, write_count, write_duration, write_percent, write_value
 from xpshpc.report.run_summary import DataSummary, RunSummary, Stage
 from xpshpc.report.timeline import Loss
 
 MOST_INCARNATIONS = 200
 _LARGEST = 8
+_OPEN_COLUMNS = 6
+_NO_GROUPS = ("frechet", "calibration")
+"""Metrics that are told elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,15 @@ class Table:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class GroupTable:
+    """Metrics of groups: those that matter first stand open, the others, if any, are unfolded by the reader."""
+
+    title: str
+    table: Table
+    more: Table | None = None
 
 
 def tabulate_cost(stages: Sequence[Stage]) -> Table:
@@ -105,17 +117,53 @@ def _score(name: str, scores: Mapping[str, float]) -> str:
     return write_score(name, scores[name]) if name in scores else "–"
 
 
-def tabulate_groups(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Table]]:
-    """A table for each metric that is told for groups (elements, classes): {group: {metric: number}}."""
-    for key, groups in metrics.items():
-        if key == "frechet" or not isinstance(groups, Mapping) or not groups:
+def tabulate_groups(metrics: Mapping[str, Any]) -> Iterator[GroupTable]:
+    """Tables of the metrics that are told for groups (elements, classes, thresholds): {group: {metric: number}}.
+
+    The first six metrics of a group stand open. Tables within it ({metric: {threshold: {score: number}}}) follow the
+    others, threshold by threshold.
+    """
+    for key, groups in find_groups(metrics):
+        columns = _write_columns(groups)
+        if not columns:
             continue
-        if not all(isinstance(told, Mapping) for told in groups.values()):
+        first = write_label(key).removesuffix("s")
+        names = tuple(write_threshold(key, group) for group in groups)
+        shown, hidden = columns[:_OPEN_COLUMNS], columns[_OPEN_COLUMNS:]
+        more = _join_columns(first, names, hidden) if hidden else None
+        yield GroupTable(write_label(key), _join_columns(first, names, shown), more)
+
+
+def find_groups(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Mapping[str, Any]]]]:
+    """The metrics that are mappings of mappings, or hold one."""
+    for key, told in metrics.items():
+        if key in _NO_GROUPS or not isinstance(told, Mapping):
             continue
-        names = list(dict.fromkeys(name for told in groups.values() for name in told))
-        columns = [_write_column(name, [told.get(name) for told in groups.values()]) for name in names]
-        rows = tuple(zip(groups, *columns, strict=True))
-        yield write_label(key), Table((write_label(key).removesuffix("s"), *map(write_label, names)), rows)
+        for groups in (told, *told.values()):
+            if isinstance(groups, Mapping) and groups and all(isinstance(group, Mapping) for group in groups.values()):
+                yield key, groups
+                break
+
+
+def _write_columns(groups: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Titles and cells of all the groups' numbers; what is neither a number nor a table of some is left out."""
+    columns, inner = [], []
+    for name in dict.fromkeys(name for told in groups.values() for name in told):
+        values = [told.get(name) for told in groups.values()]
+        if all(value is None or isinstance(value, int | float) for value in values):
+            columns.append((write_label(name), _write_column(name, values)))
+            continue
+        told = [value if isinstance(value, Mapping) else {} for value in values]
+        for threshold in dict.fromkeys(threshold for value in told for threshold in value):
+            within = {str(row): value.get(threshold, {}) for row, value in enumerate(told)}
+            title = write_threshold(name, threshold)
+            inner += [(f"{label}, {title}", cells) for label, cells in _write_columns(within)]
+    return columns + inner
+
+
+def _join_columns(first: str, names: Sequence[str], columns: Sequence[tuple[str, list[str]]]) -> Table:
+    titles, cells = zip(*columns, strict=True)
+    return Table((first, *titles), tuple(zip(names, *cells, strict=True)))
 
 
 def _write_column(name: str, values: Sequence[float | None]) -> list[str]:
@@ -143,9 +191,11 @@ def list_largest(values: Mapping[str, float]) -> str:
 
 
 def scalar_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics that are single numbers, without the count of samples."""
-    return {
-        name: value
-        for name, value in metrics.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and name != "samples"
-    }
+    """The metrics that are single numbers, without the count of samples, and those that stand first in a group."""
+    scalars: dict[str, float] = {}
+    for name, told in metrics.items():
+        if isinstance(told, Mapping) and name not in _NO_GROUPS:
+            scalars |= {f"{name}_{inner}": value for inner, value in told.items() if isinstance(value, float)}
+        elif isinstance(told, int | float) and not isinstance(told, bool) and name != "samples":
+            scalars[name] = told
+    return scalars

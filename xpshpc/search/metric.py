@@ -6,13 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from xpshpc.config import JobFile, Search, nearest
-from xpshpc.errors import UsageError
-
-_LARGER_IS_BETTER = frozenset({"accuracy", "precision", "recall", "f1", "r2", "auc"})
-"""Words of metrics' names that mean: the more the better. Every other one is an error or a loss."""
+from xpshpc.config import JobFile, Search
+from xpshpc.train.metric import check_metric_name, larger_is_better
 
 
 @dataclass(frozen=True)
@@ -37,21 +32,10 @@ class Metric:
 
 def choose_metric(search: Search) -> Metric:
     """The metric of a [search] section; its direction is asked for, or told by the words of its name."""
-    told = bool(_LARGER_IS_BETTER.intersection(search.metric.split("_")))
+    told = larger_is_better(search.metric)
     return Metric(search.metric, told if search.goal is None else search.goal == "largest")
 
 
 def check_metric(metric: Metric, job_file: JobFile) -> None:
     """Raises UsageError, naming those there are, for a metric that the science does not know. Trains nothing."""
-    job = job_file.job
-    problem = job_file.problem()
-    source = job_file.domain.source(job.generate.source, job_file.settings, job.generate.options, job.seed)
-    empty = {spec.name: np.zeros((1, *spec.shape), spec.dtype) for spec in source.arrays()}
-    truth = problem.targets(empty)
-    known = {"loss", *problem.metrics(truth, truth)}
-    if metric.name not in known:
-        raise UsageError(
-            f"unknown metric {metric.name!r}{nearest(metric.name, known)}",
-            where="search.metric",
-            try_=f"one of {', '.join(sorted(known))}",
-        )
+    check_metric_name(metric.name, job_file, where="search.metric")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
 from xpshpc.cluster.ranks.gang import RankKilled
-from xpshpc.config import TrialAllowances
+from xpshpc.config import Budget, TrialAllowances
 from xpshpc.errors import EnvironmentFault, UsageError, XpshpcError
 
 _FIRST_PAUSE_S = 5.0
@@ -38,6 +38,27 @@ class Verdict(StrEnum):
     GO = "go"
     ENOUGH_TRIALS = "enough_trials"
     OUT_OF_TIME = "out_of_time"
+    OUT_OF_CORE_HOURS = "out_of_core_hours"
+    OUT_OF_GPU_HOURS = "out_of_gpu_hours"
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Hours of a resource: spent so far, expected of the trials under way, and expected of one more."""
+
+    spent: float = 0.0
+    under_way: float = 0.0
+    next: float = 0.0
+
+    def exceed(self, limit: float | None) -> bool:
+        """Whether one more would be more than the limit."""
+        if limit is None:
+            return False
+        committed = self.spent + self.under_way
+        return committed >= limit or committed + self.next > limit
+
+
+_NONE = Hours()
 
 
 def cause_of(error: XpshpcError, *, told_by_rank: bool) -> Cause:
@@ -77,18 +98,25 @@ def pause_s(cause: Cause, failures: int) -> float:
 
 
 def judge_budget(
-    most_trials: int | None, deadline: float | None, *, done: int, seconds: Sequence[float], now: float
+    budget: Budget,
+    deadline: float | None,
+    *,
+    now: float,
+    seconds: float,
+    core_hours: Hours = _NONE,
+    gpu_hours: Hours = _NONE,
 ) -> Verdict:
-    """Whether one more trial is begun: `done` are over, those that finished took `seconds` each.
+    """Whether one more attempt is begun, which is expected to take so many `seconds` (0: nothing tells yet).
 
     `deadline` and `now` are in seconds since the epoch. Before any trial has finished, nothing tells how long one
-    takes, and the first is begun.
+    takes, and the first is begun. The number of trials is judged by the strategy's own question, for a new one.
     """
-    if most_trials is not None and done >= most_trials:
-        return Verdict.ENOUGH_TRIALS
-    mean = sum(seconds) / len(seconds) if seconds else 0.0
-    if deadline is not None and now + mean > deadline:
+    if deadline is not None and now + seconds > deadline:
         return Verdict.OUT_OF_TIME
+    if core_hours.exceed(budget.core_hours):
+        return Verdict.OUT_OF_CORE_HOURS
+    if gpu_hours.exceed(budget.gpu_hours):
+        return Verdict.OUT_OF_GPU_HOURS
     return Verdict.GO
 
 

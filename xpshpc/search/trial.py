@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from xpshpc.config import JobFile, set_dotted, validate_job
 from xpshpc.errors import UsageError
 from xpshpc.plan.identity import hash_json
 from xpshpc.run_directory import RunDirectory
 from xpshpc.train.result import settings_hash
+
+Source = Literal["point", "grid", "random", "tpe"]
+"""Where a trial's parameters come from."""
 
 _ID_DIGITS = 12
 _SHARED = ("data.zarr", "commits")
@@ -25,24 +29,34 @@ class Trial:
     """The training of a point of the search: `parameters` by dotted key of the job file.
 
     `repeat` counts the trainings of one point from 0; `settings` is the hash of all that decides the network, and gives
-    the trial its name: the same settings are the same trial in every search of the run.
+    the trial its identity: the same settings are the same trial in every search of the run. `name` is the point's where
+    it was spelt out, `source` tells who suggested it.
     """
 
     parameters: Mapping[str, Any]
     repeat: int
     job_file: JobFile
     settings: str
+    name: str = ""
+    source: Source = "grid"
 
     @property
     def id(self) -> str:
         return self.settings[:_ID_DIGITS]
+
+    @cached_property
+    def point(self) -> str:
+        """What all trainings of one point share: the hash of its parameters."""
+        return hash_json(self.parameters)
 
     def run(self, parent: RunDirectory) -> RunDirectory:
         """Where the trial is, inside the run that holds the data."""
         return RunDirectory(parent.search / "trials" / self.id)
 
 
-def make_trial(job_file: JobFile, parameters: Mapping[str, Any], repeat: int) -> Trial:
+def make_trial(
+    job_file: JobFile, parameters: Mapping[str, Any], repeat: int, *, name: str = "", source: Source = "grid"
+) -> Trial:
     """The trial of these parameters. Raises UsageError, naming every fault, where the job does not take them.
 
     The first repeat trains with the job's own training seed, so that its network is the one `xpshpc train` would give.
@@ -53,8 +67,9 @@ def make_trial(job_file: JobFile, parameters: Mapping[str, Any], repeat: int) ->
         set_dotted(tables, dotted, value)
     if repeat:
         set_dotted(tables, "train.seed", repeat_seed(job_file.job.training_seed, repeat))
-    own = validate_job(tables, where=f"trial {describe_parameters(parameters)}", folder=job_file.folder)
-    return Trial(dict(parameters), repeat, own, settings_hash(own))
+    where = f"point {name}" if name else f"trial {describe_parameters(parameters)}"
+    own = validate_job(tables, where=where, folder=job_file.folder)
+    return Trial(dict(parameters), repeat, own, settings_hash(own), name, source)
 
 
 def repeat_seed(seed: int, repeat: int) -> int:

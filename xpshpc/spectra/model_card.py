@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xpshpc.errors import UsageError
 from xpshpc.run_directory import RunDirectory
 from xpshpc.spectra.elements import ELEMENT_INDEX
+from xpshpc.spectra.learning.calibration import Calibration
+from xpshpc.spectra.learning.task import XpsTask, read_task
 
 TRAIN_FIRST = "xpshpc train RUN makes a model; give its run directory or model.keras with --model"
 
@@ -28,16 +31,24 @@ class _CardFile(BaseModel):
     elements: list[str]
     photon_energy_eV: float
     sha256: str | None = None
+    task: dict[str, Any] = Field(default_factory=dict)
+    calibration: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A network on the disk: its file, its energy axis (eV, kinetic), the elements it names, the source it learned."""
+    """A network on the disk: its file, its energy axis (eV, kinetic), the elements it names, the source it learned.
+
+    `task` tells how spectra are handed to it, `calibration` what its own errors are worth; None where that is unknown.
+    """
 
     model: Path
     kinetic_energy_eV: NDArray[np.float64]
     elements: tuple[str, ...]
     photon_energy_eV: float
+    task: XpsTask = field(default_factory=XpsTask)
+    calibration: Calibration | None = None
+    sha256: str | None = None
 
 
 def find_model(path: Path) -> ModelCard:
@@ -67,7 +78,33 @@ def find_model(path: Path) -> ModelCard:
     _check_card(card, axis, told.elements)
     if told.sha256 is not None:
         _check_hash(model, told.sha256)
-    return ModelCard(model, axis, tuple(told.elements), told.photon_energy_eV)
+    return ModelCard(
+        model,
+        axis,
+        tuple(told.elements),
+        told.photon_energy_eV,
+        _read_task(card, told.task),
+        _read_calibration(card, told.calibration),
+        told.sha256,
+    )
+
+
+def _read_task(card: Path, told: dict[str, Any]) -> XpsTask:
+    try:
+        return read_task(told)
+    except UsageError as error:
+        raise UsageError(f"the card's task is wrong: {error.what}", where=str(card), try_=TRAIN_FIRST) from None
+
+
+def _read_calibration(card: Path, told: dict[str, Any]) -> Calibration | None:
+    try:
+        return Calibration.model_validate(told) if told else None
+    except ValidationError as error:
+        raise UsageError(
+            f"the card's calibration is damaged: {error.error_count()} keys missing or wrong",
+            where=str(card),
+            try_=TRAIN_FIRST,
+        ) from None
 
 
 def _check_archive(model: Path) -> None:

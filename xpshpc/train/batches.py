@@ -42,9 +42,10 @@ class RankSlice:
 
 @dataclass(frozen=True)
 class Batch:
-    """One rank's rows of a global batch: arrays by name, and the shard of each row."""
+    """One rank's rows of a global batch, from row `first` on: arrays by name, and the shard of each row."""
 
     step: int
+    first: int
     rows: dict[str, NDArray[Any]]
     shards: NDArray[np.int64]
 
@@ -119,7 +120,7 @@ def read_batches(
     for step in range(first_step, order.steps(epoch)):
         parts = [stream.take(share, low, high) for stream, low, high in streams]
         rows = {name: _joined([part[0][name] for part in parts]) for name in names}
-        yield Batch(step, rows, _joined([part[1] for part in parts]))
+        yield Batch(step, start, rows, _joined([part[1] for part in parts]))
 
 
 def check_even_share(global_batch: int, ranks: int) -> None:

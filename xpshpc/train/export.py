@@ -14,8 +14,8 @@ from xpshpc.train.history import EpochFinished
 from xpshpc.train.result import card_path, file_hash
 
 
-def summarise(progress: Progress, *, ranks: int, resumed_from: int | None) -> dict[str, Any]:
-    """The training as its card tells it."""
+def summarise(progress: Progress, *, epochs: int, ranks: int, resumed_from: int | None) -> dict[str, Any]:
+    """The training as its card tells it; `epochs` is how many there were to be."""
     history = progress.history
     seconds = sum(epoch.seconds for epoch in history)
     # Speeds belong to the part of an epoch that learns; weighting by samples gives the mean over that time.
@@ -31,6 +31,7 @@ def summarise(progress: Progress, *, ranks: int, resumed_from: int | None) -> di
         "spectra_per_s": len(history) / sum(1 / epoch.spectra_per_s for epoch in history),
         "data_wait_share": sum(epoch.data_wait_share * epoch.seconds for epoch in history) / seconds,
         "resumed_from": resumed_from,
+        "stopped_early": len(history) < epochs,
     }
 
 

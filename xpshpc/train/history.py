@@ -29,6 +29,19 @@ class EpochFinished(Event):
     data_wait_share: float
 
 
+@dataclass(frozen=True)
+class RanksChanged(Event):
+    """After `step` steps an elastic training went on with `ranks` ranks: without those `lost`, with those `joined`.
+
+    Both are the places in which ranks were started, counted from 0; a rank that replaces another has its place.
+    """
+
+    step: int
+    ranks: int
+    lost: tuple[int, ...]
+    joined: tuple[int, ...]
+
+
 def history_path(run: RunDirectory) -> Path:
     """Where a run's loss curve is."""
     return run.train / "history.jsonl"

@@ -6,26 +6,25 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from xpshpc.config import JobFile
 from xpshpc.errors import UsageError
 from xpshpc.events import Listener, StageFinished, StageProgressed, StageStarted
 from xpshpc.follow import Follower
-from xpshpc.plan.shards import split_shards
 from xpshpc.run_directory import LOCK, RunDirectory, save_job, write_atomically
-from xpshpc.store.identity import check_owner
-from xpshpc.store.manifest import read_manifest
 from xpshpc.store.stage import hold_stage
-from xpshpc.train.batches import check_even_share
-from xpshpc.train.history import EpochFinished
-from xpshpc.train.result import TrainResult, events_path, read_result, settings_hash
+from xpshpc.train.check import check_stored, check_training
+from xpshpc.train.history import EpochFinished, RanksChanged
+from xpshpc.train.result import PausedTraining, TrainResult, events_path, read_pause, read_result, settings_hash
 
 if TYPE_CHECKING:
     from xpshpc.cluster.profile import Launcher
+    from xpshpc.cluster.ranks.gang import GangResult
     from xpshpc.cluster.ranks.step import Step
 
-_TOLD = (StageStarted, StageProgressed, StageFinished, EpochFinished)
+_TOLD = (StageStarted, StageProgressed, StageFinished, EpochFinished, RanksChanged)
 
 
 def train(
@@ -37,29 +36,37 @@ def train(
     step: Step | None = None,
     threads_per_rank: int = 1,
     restart: bool = False,
+    until_epoch: int | None = None,
     on_event: Listener | None = None,
     while_waiting: Callable[[], None] | None = None,
-) -> TrainResult:
+) -> TrainResult | PausedTraining:
     """Trains the job's network on the run's committed shards by `ranks` processes, from the last checkpoint on.
 
     Writes train/model.keras, train/model.json, train/history.jsonl, train/tensorboard and train/checkpoints. A finished
-    training with the same settings is returned as it is; `restart` clears what is there first. Events of the stage
+    training with the same settings is returned as it is; `restart` clears what is there first. With `until_epoch` it
+    pauses after so many epochs of the same schedule: no model is written, and a later call goes on. Events of the stage
     "train" (unit: steps) and EpochFinished go to `on_event`; `while_waiting` is called many times a second.
 
-    Raises UsageError, before any rank starts, for missing shards, a batch that the ranks cannot share, other settings
-    than those of the checkpoints, or a training of this run that goes on elsewhere; Drained when asked to stop; else
-    what `run_gang` and the ranks raise.
+    Raises UsageError, before any rank starts, for what `check_training` and `check_stored` refuse, other settings than
+    those of the checkpoints, or a training of this run that goes on elsewhere; Drained when asked to stop; else what
+    `run_gang` and the ranks raise.
     """
-    from xpshpc.cluster.ranks.gang import run_gang
-
+    start = _choose_gang(job_file, launcher, ranks)
     settings = settings_hash(job_file)
-    check_even_share(job_file.job.train.global_batch, ranks)
-    check_stored(run, job_file)
+    check_training(job_file, ranks)
+    check_stored(run, job_file, ranks)
+
+    def find_done() -> TrainResult | PausedTraining | None:
+        done = read_result(run, settings)
+        if done is None and until_epoch is not None:
+            return read_pause(run, job_file.job.train, settings, until_epoch=until_epoch, ranks=ranks)
+        return done
+
     with hold_stage(run, "train") as lease:
         if restart:
             _clear(run)
         _claim(run, settings)
-        done = read_result(run, settings)
+        done = find_done()
         if done is not None:
             return done
         save_job(run, job_file)
@@ -72,9 +79,9 @@ def train(
             if while_waiting is not None:
                 while_waiting()
 
-        run_gang(
+        start(
             "xpshpc.train",
-            [str(run.path)],
+            [str(run.path), *([] if until_epoch is None else [str(until_epoch)])],
             ranks=ranks,
             launcher=launcher,
             step=step,
@@ -82,27 +89,27 @@ def train(
             threads_per_rank=threads_per_rank,
             while_waiting=attend,
         )
-    result = read_result(run, settings)
+    result = find_done()
     assert result is not None, "the ranks ended well without a model"
-    return replace(result, reused=False)
+    return replace(result, reused=False) if isinstance(result, TrainResult) else result
 
 
-def check_stored(run: RunDirectory, job_file: JobFile) -> None:
-    """Raises UsageError where the run holds another job's data, or shards to train or validate on are missing."""
-    identity = check_owner(run, job_file)
-    if identity is None:
-        raise UsageError("no data set to train on", where=str(run.path), try_="xpshpc generate JOB")
-    plan = identity.plan()
-    split = split_shards(len(plan), job_file.job.split)
-    committed = read_manifest(run, plan).committed
-    missing = [shard for shard in (*split.training, *split.validation) if not committed[shard]]
-    if missing:
-        shown = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
-        raise UsageError(
-            f"{len(missing)} of the shards to train on are not stored yet: {shown}",
-            where=str(run.data),
-            try_=f"xpshpc generate {run.path}",
-        )
+def _choose_gang(job_file: JobFile, launcher: Launcher, ranks: int) -> Callable[..., GangResult]:
+    """What runs the ranks: a gang that ends with its first loss, or one that goes on where the job asks for that."""
+    from xpshpc.cluster.ranks.elastic import check_elastic, run_elastic_gang
+    from xpshpc.cluster.ranks.elastic_group import Elasticity
+    from xpshpc.cluster.ranks.gang import run_gang
+
+    train = job_file.job.train
+    if train.elastic is None:
+        return run_gang
+    elastic = train.elastic
+    check_elastic(launcher, ranks, elastic.min_ranks)
+    # Each rank computes its share of a batch in so many equal parts.
+    elasticity = Elasticity(
+        elastic.min_ranks, elastic.replace, elastic.losses, divides=train.global_batch // train.accumulate
+    )
+    return partial(run_elastic_gang, elasticity=elasticity)
 
 
 def _claim(run: RunDirectory, settings: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,10 @@ from xpshpc.train.batches import Batch, Order, RankSlice, ShardReader, read_batc
 from xpshpc.train.checkpoint import Checkpoint, Progress, Variables
 from xpshpc.train.history import EpochFinished
 from xpshpc.train.prefetch import Prefetch
-from xpshpc.train.schedule import learning_rate
+from xpshpc.train.schedule import Schedule, choose_schedule
 from xpshpc.train.step import Stepper
-from xpshpc.train.validation import validate
+from xpshpc.train.stopping import is_over
+from xpshpc.train.validation import LARGEST_BATCH, validate
 
 _TELL_EVERY_S = 0.5
 
@@ -44,9 +46,16 @@ class Watchers:
     steps: Callable[[int, str], None]
 
 
+@dataclass
+class Reached:
+    """Where a training stands: after the last step or epoch that is done, None before the first."""
+
+    progress: Progress | None = None
+
+
 @dataclass(frozen=True)
 class Trainer:
-    """Everything that training needs, on one rank."""
+    """Everything that training needs, on one rank; `until_epoch` is the number of epochs after which it pauses."""
 
     stepper: Stepper
     problem: Problem
@@ -57,24 +66,37 @@ class Trainer:
     ranks: GradientCommunicator
     watchers: Watchers
     should_stop: Callable[[], bool]
+    until_epoch: int | None = None
     clock: Callable[[], float] = time.perf_counter
+    reached: Reached = field(default_factory=Reached)
 
-    def total_steps(self) -> int:
-        """Steps of the whole training."""
-        return sum(self.order.steps(epoch) for epoch in range(self.settings.epochs))
+    @cached_property
+    def last_epoch(self) -> int:
+        """Epochs after which this call ends, if nothing ends it earlier."""
+        return self.settings.epochs if self.until_epoch is None else min(self.until_epoch, self.settings.epochs)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """The learning rates of the whole training, wherever it pauses."""
+        return choose_schedule(self.settings, self.count_steps(self.settings.epochs))
+
+    def count_steps(self, epochs: int) -> int:
+        """Steps of the first so many epochs."""
+        return sum(self.order.steps(epoch) for epoch in range(epochs))
 
     def run(self, progress: Progress) -> Progress:
-        """Trains from `progress` to the last epoch and returns where it ended.
+        """Trains from `progress` to the last epoch, or to where it pauses or stops early; returns where it ended.
 
-        Raises Drained after a checkpoint when any rank is asked to stop; Diverged on all ranks, naming the shards, when
-        a loss is not finite; DriftedApart when ranks do not hold the same weights. Earlier checkpoints stay.
+        `reached` follows on the way: after ranks were lost, others can go on from there. Raises Drained after a
+        checkpoint when any rank is asked to stop; Diverged on all ranks, naming the shards, when a loss is not finite;
+        DriftedApart when ranks do not hold the same weights. Earlier checkpoints stay.
         """
-        total = self.total_steps()
-        while progress.epoch < self.settings.epochs:
-            progress = self._finish_epoch(self._train_epoch(progress, total))
+        self.reached.progress = progress
+        while progress.epoch < self.last_epoch and not is_over(self.settings, progress.history):
+            progress = self._finish_epoch(self._train_epoch(progress))
         return progress
 
-    def _train_epoch(self, progress: Progress, total: int) -> Progress:
+    def _train_epoch(self, progress: Progress) -> Progress:
         mine = RankSlice(self.ranks.rank, self.ranks.size)
         batches = read_batches(self.order, self.reader, self.problem.reads, progress.epoch, mine, progress.step)
         prepared = (self._prepare(batch, progress.epoch) for batch in batches)
@@ -95,15 +117,16 @@ class Trainer:
 
             for batch, inputs, truth in ready:
                 done = progress.steps_done + batch.step - progress.step
-                result = self.stepper.step(inputs, truth, self._rate(done, total), self.should_stop())
+                result = self.stepper.step(inputs, truth, self.schedule.rate(done), self.should_stop())
                 if not result.finite:
                     # A rectifier can turn a NaN into 0: the loss alone does not tell which samples are sound.
                     sound = np.isfinite(result.losses) & np.isfinite(inputs.reshape(len(inputs), -1)).all(axis=1)
                     raise self._diverged(progress.epoch, batch, sound)
                 loss_sum += result.loss * self.order.global_batch
                 samples += self.order.global_batch
+                self.reached.progress = so_far(batch.step + 1)
                 if result.stop:
-                    self._save(so_far(batch.step + 1))
+                    self._save(self.reached.progress)
                     raise Drained("training stopped after a checkpoint", try_="the same command again")
                 if self.clock() - told_at > _TELL_EVERY_S:
                     told_at = self.clock()
@@ -111,8 +134,7 @@ class Trainer:
             return so_far(self.order.steps(progress.epoch))
 
     def _prepare(self, batch: Batch, epoch: int) -> tuple[Batch, NDArray[np.float32], dict[str, NDArray[np.float32]]]:
-        first = self.ranks.rank * self.order.global_batch // self.ranks.size
-        rows = self.problem.augment(batch.rows, Place(self.order.seed, epoch, batch.step, first))
+        rows = self.problem.augment(batch.rows, Place(self.order.seed, epoch, batch.step, batch.first))
         return batch, self.problem.features(rows), self.problem.targets(rows)
 
     def _finish_epoch(self, progress: Progress) -> Progress:
@@ -123,7 +145,7 @@ class Trainer:
             self.reader,
             self.validation,
             self.ranks,
-            batch=min(self.order.global_batch, 256),
+            batch=min(self.order.global_batch, LARGEST_BATCH),
         )
         train_s = progress.seconds
         finished = EpochFinished(
@@ -133,7 +155,7 @@ class Trainer:
             validation=validation,
             seconds=train_s + self.clock() - begun,
             spectra_per_s=progress.samples / train_s,
-            learning_rate=self._rate(progress.steps_done - 1, self.total_steps()),
+            learning_rate=self.schedule.rate(progress.steps_done - 1),
             data_wait_share=progress.wait_s / train_s,
         )
         better = validation["loss"] < progress.best_loss
@@ -146,6 +168,7 @@ class Trainer:
             history=(*progress.history, finished),
         )
         self._save(after)
+        self.reached.progress = after
         self.watchers.steps(after.steps_done, f"epoch {after.epoch}, loss {finished.loss:.4f}")
         self.watchers.epoch(finished)
         return after
@@ -167,10 +190,6 @@ class Trainer:
                 f"the weights of rank(s) {', '.join(map(str, strangers))} are not those of rank 0",
                 try_="xpshpc doctor; the last checkpoint is good",
             )
-
-    def _rate(self, step: int, total: int) -> float:
-        warmup = self.settings.warmup_epochs * total / self.settings.epochs
-        return learning_rate(step, peak=self.settings.learning_rate, warmup_steps=warmup, total_steps=total)
 
     def _diverged(self, epoch: int, batch: Batch, sound: NDArray[np.bool_]) -> Diverged:
         bad, everyone = (

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from xpshpc.cluster.communicator import Communicator, GradientCommunicator
-from xpshpc.config import JobFile
+from xpshpc.config import JobFile, Train
 from xpshpc.domain import Problem
 from xpshpc.errors import UsageError
 from xpshpc.events import EventLog, StageFinished, StageProgressed, StageStarted
@@ -19,20 +19,33 @@ from xpshpc.run_directory import RunDirectory
 from xpshpc.store.read import Store
 from xpshpc.store.record import read_records
 from xpshpc.train.batches import Order
+from xpshpc.train.calibration import calibrate_on_validation
+from xpshpc.train.check import first_shards
 from xpshpc.train.checkpoint import Checkpoint, Progress, latest_checkpoint, load_best, save_checkpoint
 from xpshpc.train.export import Curves, save_model, summarise
 from xpshpc.train.history import EpochFinished, history_path, write_history
 from xpshpc.train.loop import Trainer, Watchers
 from xpshpc.train.result import checkpoints_path, events_path, settings_hash
 from xpshpc.train.step import Stepper
+from xpshpc.train.stopping import is_over
+from xpshpc.train.validation import LARGEST_BATCH
 
 
 def train_on_rank(
-    run: RunDirectory, job_file: JobFile, ranks: GradientCommunicator, *, should_stop: Callable[[], bool]
+    run: RunDirectory,
+    job_file: JobFile,
+    ranks: GradientCommunicator,
+    *,
+    should_stop: Callable[[], bool],
+    until_epoch: int | None = None,
+    held: Checkpoint | None = None,
+    watch: Callable[[Trainer], None] = lambda trainer: None,
 ) -> None:
-    """Trains from the last whole checkpoint, or from the start, to the last epoch; the first rank saves the model.
+    """Trains from the last whole checkpoint, or from the start, to the end; the first rank saves the model.
 
-    Raises what `Trainer.run` raises, and UsageError for a checkpoint of other settings.
+    Paused after `until_epoch` epochs, it leaves its checkpoint and no model. Where the first rank has `held` a state in
+    memory, all go on from there; `watch` is given the trainer before its first step. Raises what `Trainer.run` raises,
+    and UsageError for a checkpoint of other settings.
     """
     begun = time.monotonic()
     job = job_file.job
@@ -40,16 +53,13 @@ def train_on_rank(
     store = Store(run)
     split = split_shards(len(store.plan), job.split)
     order = Order(
-        _valid_rows(store, split.training, ranks), job.training_seed, job.train.global_batch, job.train.buffer_shards
+        _rows_to_train_on(store, split.training, job.train, ranks),
+        job.training_seed,
+        job.train.global_batch,
+        job.train.buffer_shards,
     )
-    stepper = Stepper(
-        _network(problem, job_file, store),
-        problem,
-        ranks,
-        global_batch=order.global_batch,
-        gradient_clip=job.train.gradient_clip,
-    )
-    progress = _resume(run, stepper, ranks, settings_hash(job_file))
+    stepper = Stepper(_network(problem, job_file, store), problem, ranks, job.train)
+    progress = _resume(run, stepper, ranks, settings_hash(job_file), held)
     resumed_from = progress.steps_done or None
     with ExitStack() as stack:
         scribe = stack.enter_context(_Scribe(run, job.train.keep_checkpoints)) if ranks.rank == 0 else None
@@ -64,24 +74,35 @@ def train_on_rank(
             ranks=ranks,
             watchers=watchers,
             should_stop=should_stop,
+            until_epoch=until_epoch,
         )
         if scribe:
-            scribe.log.emit(StageStarted("train", trainer.total_steps(), progress.steps_done, "steps"))
+            planned = trainer.count_steps(trainer.last_epoch)
+            scribe.log.emit(StageStarted("train", planned, progress.steps_done, "steps"))
+        watch(trainer)
         progress = trainer.run(progress)
+        if is_over(job.train, progress.history):
+            if ranks.rank == 0:
+                stepper.assign(load_best(checkpoints_path(run), progress))
+            stepper.broadcast()
+            calibration = calibrate_on_validation(
+                stepper, problem, store, split.validation, ranks, batch=min(order.global_batch, LARGEST_BATCH)
+            )
+            if scribe:
+                training = summarise(progress, epochs=job.train.epochs, ranks=ranks.size, resumed_from=resumed_from)
+                save_model(run, stepper.network, problem, training, calibration)
         if scribe:
-            stepper.assign(load_best(checkpoints_path(run), progress))
-            training = summarise(progress, ranks=ranks.size, resumed_from=resumed_from)
-            save_model(run, stepper.network, problem, training, {})
             scribe.log.emit(StageFinished("train", round(time.monotonic() - begun, 3)))
     ranks.barrier()
 
 
-def _valid_rows(store: Store, shards: range, ranks: Communicator) -> dict[int, int]:
-    """Valid samples of each shard, read by one rank for all."""
+def _rows_to_train_on(store: Store, shards: range, train: Train, ranks: Communicator) -> dict[int, int]:
+    """Valid samples of each shard that is trained on, read by one rank for all."""
     told = None
     if ranks.rank == 0:
-        told = np.array([record.samples for record in read_records(store.run, shards)], np.int64)
-    return {shard: int(rows) for shard, rows in zip(shards, ranks.broadcast(told), strict=True)}
+        rows = first_shards(read_records(store.run, shards), train.samples)
+        told = np.array([*rows.values()], np.int64)
+    return {shard: int(rows) for shard, rows in zip(shards, ranks.broadcast(told), strict=False)}
 
 
 def _network(problem: Problem, job_file: JobFile, store: Store) -> Any:
@@ -90,12 +111,14 @@ def _network(problem: Problem, job_file: JobFile, store: Store) -> Any:
     return problem.network(job_file.job.train.network, job_file.job.train.parameters, shape, job_file.job.training_seed)
 
 
-def _resume(run: RunDirectory, stepper: Stepper, ranks: GradientCommunicator, settings: str) -> Progress:
-    """Brings every rank to the last whole checkpoint, which the first one reads, or to the first one's weights."""
+def _resume(
+    run: RunDirectory, stepper: Stepper, ranks: GradientCommunicator, settings: str, held: Checkpoint | None
+) -> Progress:
+    """Brings every rank to what the first one holds, or to the last whole checkpoint, or to the first one's weights."""
     told = None
     if ranks.rank == 0:
         progress = Progress(settings)
-        checkpoint = latest_checkpoint(checkpoints_path(run), settings)
+        checkpoint = held or latest_checkpoint(checkpoints_path(run), settings)
         if checkpoint is not None:
             progress = checkpoint.progress
             try:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xpshpc.config import JobFile
+from xpshpc.config import JobFile, Train
 from xpshpc.plan.identity import data_hash, hash_json
 from xpshpc.run_directory import RunDirectory
+from xpshpc.train.checkpoint import latest_checkpoint
+from xpshpc.train.stopping import is_over
 
 SCHEMA = 1
 """Raised when the same job and data would give another network."""
 
-_LEAVES_THE_NETWORK_AS_IT_IS = ("ranks", "keep_checkpoints")
+_LEAVES_THE_NETWORK_AS_IT_IS = ("ranks", "keep_checkpoints", "elastic")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class TrainResult:
 
     `validation` are the saved network's metrics, those of epoch `best_epoch`; `seconds` is the training's own time over
     all epochs, `spectra_per_s` and `data_wait_share` are means over it. `resumed_from` is the number of steps that were
-    done before (None: none); `reused` tells that nothing was left to do.
+    done before (None: none); `reused` tells that nothing was left to do; `stopped_early`, that not all epochs were
+    needed.
     """
 
     run: str
@@ -38,6 +41,7 @@ class TrainResult:
     data_wait_share: float
     resumed_from: int | None
     reused: bool
+    stopped_early: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -52,6 +56,34 @@ class TrainResult:
             "data_wait_share": round(self.data_wait_share, 4),
             "resumed_from": self.resumed_from,
             "reused": self.reused,
+            "stopped_early": self.stopped_early,
+        }
+
+
+@dataclass(frozen=True)
+class PausedTraining:
+    """A training that waits after `epochs` whole epochs to be gone on with.
+
+    `validation` are the last epoch's metrics, `best` those of the epoch with the smallest loss; `seconds` is the
+    training's own time over all epochs.
+    """
+
+    run: str
+    ranks: int
+    epochs: int
+    validation: dict[str, float]
+    best: dict[str, float]
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "run": self.run,
+            "ranks": self.ranks,
+            "paused": True,
+            "epochs": self.epochs,
+            "validation": self.validation,
+            "best": self.best,
+            "seconds": round(self.seconds, 3),
         }
 
 
@@ -100,6 +132,19 @@ def read_result(run: RunDirectory, settings: str | None = None) -> TrainResult |
         return TrainResult(**told, run=str(run.path), model=run.model, reused=True)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def read_pause(
+    run: RunDirectory, train: Train, settings: str, *, until_epoch: int, ranks: int
+) -> PausedTraining | None:
+    """The training of a run that has come to the end of epoch `until_epoch`; None where some of it is to be done."""
+    checkpoint = latest_checkpoint(checkpoints_path(run), settings)
+    history = () if checkpoint is None else checkpoint.progress.history
+    if len(history) < until_epoch or is_over(train, history):
+        return None
+    best = min(history, key=lambda epoch: epoch.validation["loss"])
+    seconds = sum(epoch.seconds for epoch in history)
+    return PausedTraining(str(run.path), ranks, len(history), history[-1].validation, best.validation, seconds)
 
 
 def file_hash(path: Path) -> str:

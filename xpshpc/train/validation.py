@@ -14,6 +14,9 @@ from xpshpc.domain import Problem
 from xpshpc.errors import UsageError
 from xpshpc.train.batches import RankSlice, ShardReader
 
+LARGEST_BATCH = 256
+"""Samples answered at a time; more would only cost memory."""
+
 
 class Answerer(Protocol):
     """Something that answers like a network and tells each sample's loss."""
@@ -37,13 +40,11 @@ def validate(
     Shards go to the ranks in turn, and their sums are merged in float64. Raises UsageError where no sample is left.
     """
     sums: dict[str, float] = defaultdict(float)
-    for rows in _blocks(reader, problem.reads, shards, RankSlice(ranks.rank, ranks.size), batch):
-        inputs, truth = problem.features(rows), problem.targets(rows)
-        answer, losses = _answer_in_full_batch(network, inputs, truth, batch)
+    for truth, answer, losses in answer_shards(network, problem, reader, shards, ranks, batch=batch):
         for name, values in problem.metrics(truth, answer).items():
             sums[name] += float(values.sum())
         sums["loss"] += float(losses.sum(dtype=np.float64))
-        sums["samples"] += len(inputs)
+        sums["samples"] += len(losses)
     names = _agree_on_names(sorted(sums), ranks)
     merged = dict(zip(names, ranks.allreduce([sums[name] for name in names]), strict=True))
     samples = merged.pop("samples", 0.0)
@@ -52,6 +53,21 @@ def validate(
             "every validation sample is in quarantine", where="split.validation", try_="xpshpc status RUN; more samples"
         )
     return {name: float(value / samples) for name, value in merged.items()}
+
+
+def answer_shards(
+    network: Answerer,
+    problem: Problem,
+    reader: ShardReader,
+    shards: Sequence[int],
+    ranks: Communicator,
+    *,
+    batch: int,
+) -> Iterator[tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]], NDArray[np.float32]]]:
+    """Truth, answer and losses of this rank's share of the shards, at most `batch` samples at a time."""
+    for rows in _blocks(reader, problem.reads, shards, RankSlice(ranks.rank, ranks.size), batch):
+        truth = problem.targets(rows)
+        yield truth, *_answer_in_full_batch(network, problem.features(rows), truth, batch)
 
 
 def _answer_in_full_batch(

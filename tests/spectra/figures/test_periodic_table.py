@@ -46,6 +46,15 @@ def test_values_are_written_and_the_largest_is_the_darkest() -> None:
     assert len(drawn) == 83
 
 
+def test_colours_may_begin_above_zero() -> None:
+    svg = ElementTree.fromstring(draw_periodic_table({"Cu": 100.0, "O": 80.0}, unit="%", label="F1", lowest=80.0))
+    fills = {cell.find("{*}title").text.split(":")[0]: cell.find("{*}rect").get("fill") for cell in svg.findall("{*}g")}
+    assert (fills["O"], fills["Cu"]) == (DENSITY[0], DENSITY[-1])
+    assert [text.text for text in svg.findall("{*}text")][1:] == ["80", "100"]
+    same = draw_periodic_table({"Cu": 80.0}, unit="%", label="F1", lowest=80.0)
+    assert f'fill="{DENSITY[0]}"' in same
+
+
 def test_colours_run_from_the_first_to_the_last() -> None:
     assert (blend(0), blend(1), blend(-3), blend(7)) == (DENSITY[0], DENSITY[-1], DENSITY[0], DENSITY[-1])
     assert blend(1 / 3) == DENSITY[1]

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from xpshpc.errors import UsageError
+from xpshpc.spectra.learning.losses import composition_loss
 from xpshpc.spectra.learning.problem import XpsProblem
-from xpshpc.spectra.learning.task import XpsTask
-from xpshpc.spectra.learning.treatment import stretch
+from xpshpc.spectra.learning.task import LossName, XpsTask, read_task
+from xpshpc.spectra.models.heads import SMALLEST_SPREAD
 
 ELEMENTS = ("C", "O", "Si", "Cu")
 CHANNELS = 96
@@ -32,32 +32,6 @@ def some_answers(samples, seed=0):
         "overlayer_thickness": random.uniform(0, 40, samples).astype(np.float32),
     }
     return truth, answer
-
-
-@settings(deadline=None)
-@given(arrays(np.uint16, st.tuples(st.integers(1, 4), st.integers(1, 9))))
-def test_a_normalised_spectrum_reaches_from_0_to_1_and_keeps_its_order(counts):
-    stretched = stretch(counts)
-    assert stretched.dtype == np.float32 and stretched.shape == counts.shape
-    for before, after in zip(counts.astype(int), stretched, strict=True):
-        if before.min() == before.max():
-            assert (after == 0).all()
-        else:
-            assert after.min() == 0 and after.max() == 1
-            assert (np.diff(after[np.argsort(before, kind="stable")]) >= 0).all()
-
-
-def test_normalising_knows_no_dose_no_offset_and_leaves_its_input():
-    counts = np.random.default_rng(0).integers(0, 1000, (3, 50)).astype(np.float32)
-    kept = counts.copy()
-    np.testing.assert_allclose(stretch(counts * 7 + 300), stretch(counts), atol=1e-6)
-    np.testing.assert_array_equal(counts, kept)
-
-
-def test_what_is_not_finite_stays_so():
-    counts = np.ones((2, 5), np.float32)
-    counts[0, 2], counts[1, 2] = np.nan, np.inf
-    assert np.isnan(stretch(counts)).any(axis=1).all()
 
 
 def test_the_loss_is_the_stated_formula(problem):
@@ -103,17 +77,16 @@ def test_metrics_of_known_answers(problem):
     summary = problem.summarise(problem.score(truth, answer), {})
     assert summary["accuracy"] == pytest.approx(0.375)
     assert summary["thickness_bias_A"] == pytest.approx(-1.5)
-    assert summary["elements"]["O"] == pytest.approx(
-        {
-            "present": 1,
-            "mae": 0.625,
-            "mae_present": 0.25,
-            "rmse": np.sqrt((1 + 0.0625) / 2),
-            "bias": 0.375,
-            "precision": 0.5,
-            "recall": 1.0,
-        }
-    )
+    expected = {
+        "present": 1,
+        "mae": 0.625,
+        "mae_present": 0.25,
+        "rmse": np.sqrt((1 + 0.0625) / 2),
+        "bias": 0.375,
+        "precision": 0.5,
+        "recall": 1.0,
+    }
+    assert {name: summary["elements"]["O"][name] for name in expected} == pytest.approx(expected)
     assert summary["elements"]["Cu"]["recall"] is None and summary["elements"]["Cu"]["present"] == 0
     assert summary["elements"]["Si"]["precision"] == 0.0
 
@@ -141,47 +114,39 @@ def test_scores_of_parts_add_up_to_those_of_the_whole(cut, seed):
         np.testing.assert_allclose(parts[0][name] + parts[1][name], whole[name], rtol=1e-12, atol=1e-12)
 
 
-def test_the_network_keeps_its_promises(problem):
-    network = problem.network("vanilla_cnn", {"features": 24}, (CHANNELS,), seed=3)
-    spectra = np.random.default_rng(0).random((7, CHANNELS), np.float32)
-    answer = {name: values.numpy() for name, values in network(spectra).items()}
-    assert answer["composition"].shape == (7, len(ELEMENTS)) and answer["overlayer_thickness"].shape == (7,)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("loss", LossName.__args__)
+def test_the_loss_is_the_sum_that_the_task_weighs(loss, weighted):
+    task = XpsTask(loss=loss, thickness_weight=0.3, spread_weight=0.01)
+    problem = XpsProblem(np.linspace(400, 1486, CHANNELS), ELEMENTS, 1486.6, 10.0, task, weighted=weighted)
+    truth, answer = some_answers(20)
+    truth["weight"] = np.random.default_rng(1).random(truth["composition"].shape, np.float32)
+    answer["composition_spread"] = np.random.default_rng(2).uniform(1e-3, 0.1, truth["composition"].shape)
+    answer["composition_spread"] = answer["composition_spread"].astype(np.float32)
+    apart = np.abs(answer["overlayer_thickness"] - truth["overlayer_thickness"]) / 10.0
+    error, spread = np.abs(answer["composition"] - truth["composition"]), answer["composition_spread"]
+    foretold = (np.log(spread / SMALLEST_SPREAD) + error / spread).mean(axis=1)
+    weight = truth["weight"] if weighted else None
+    composition = composition_loss(loss, truth["composition"], answer["composition"], weight).numpy()
+    expected = composition + 0.3 * apart + 0.01 * foretold
+    np.testing.assert_allclose(problem.losses(truth, answer).numpy(), expected, rtol=1e-5)
+    del answer["composition_spread"]
+    np.testing.assert_allclose(problem.losses(truth, answer).numpy(), composition + 0.3 * apart, rtol=1e-5)
+
+
+@pytest.mark.parametrize("told", [{}, {"input": "area"}, {"input": "smoothed"}, {"input": "peaks", "peaks": 9}])
+def test_a_network_is_built_for_what_the_task_hands_it(told):
+    problem = XpsProblem(np.linspace(400, 1486, CHANNELS), ELEMENTS, 1486.6, 10.0, XpsTask.model_validate(told))
+    problem.check_network("dnn", {"widths": [8]})
+    inputs = problem.features({"spectrum": np.random.default_rng(0).integers(0, 999, (3, CHANNELS))})
+    network = problem.network("dnn", {"widths": [8]}, inputs.shape[1:], seed=3)
+    answer = {name: values.numpy() for name, values in network(inputs).items()}
+    assert set(answer) > set(problem.targets(some_answers(1)[0]))
     np.testing.assert_allclose(answer["composition"].sum(axis=1), 1, rtol=1e-5)
-    assert (answer["composition"] >= 0).all() and (answer["overlayer_thickness"] >= 0).all()
-    assert network.get_layer("features").output.shape == (None, 24)
-    assert set(answer) == set(problem.targets(some_answers(1)[0]))
+    assert read_task(problem.model_card()["task"]) == problem.task
 
 
-def test_a_network_is_decided_by_its_seed(problem):
-    def weights(seed):
-        return [v.numpy() for v in problem.network("vanilla_cnn", {}, (CHANNELS,), seed).variables]
-
-    for one, same, other in zip(weights(1), weights(1), weights(2), strict=True):
-        np.testing.assert_array_equal(one, same)
-        assert one.ndim == 1 or not np.array_equal(one, other)
-
-
-def test_a_saved_network_answers_as_before(problem, tmp_path):
-    import keras
-
-    network = problem.network("vanilla_cnn", {}, (CHANNELS,), seed=3)
-    network.save(tmp_path / "model.keras")
-    spectra = np.random.default_rng(0).random((5, CHANNELS), np.float32)
-    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
-    for name, values in network(spectra).items():
-        np.testing.assert_array_equal(loaded(spectra)[name].numpy(), values.numpy())
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters", "words"),
-    [
-        ("vanila_cnn", {}, "unknown network 'vanila_cnn' .did you mean 'vanilla_cnn'"),
-        ("vanilla_cnn", {"feature": 3}, "feature: unknown parameter .did you mean 'features'"),
-        ("vanilla_cnn", {"filters_1": 0, "kernel_2": "wide"}, "filters_1: .*; kernel_2: "),
-        ("vanilla_cnn", {"kernel_1": 200}, "kernel_1 .200. is wider than the 96 channels"),
-    ],
-)
-def test_a_network_that_cannot_be_is_refused(problem, name, parameters, words):
-    with pytest.raises(UsageError, match=words) as caught:
-        problem.check_network(name, parameters)
-    assert caught.value.where.startswith("train.")
+def test_a_network_for_spectra_is_not_checked_against_peaks():
+    problem = XpsProblem(np.linspace(400, 1486, CHANNELS), ELEMENTS, 1486.6, 10.0, XpsTask(input="peaks", peaks=9))
+    with pytest.raises(UsageError, match="vanilla_cnn slides over the channels"):
+        problem.check_network("vanilla_cnn", {})

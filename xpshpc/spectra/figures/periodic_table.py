@@ -28,9 +28,13 @@ def table_place(number: int) -> tuple[int, int]:
     return (place if place < left else place + 18 - length), period
 
 
-def draw_periodic_table(values: Mapping[str, float], *, unit: str, label: str) -> str:
-    """An `<svg>` element, about 880 × 390; elements without a value are empty. `label` names the values."""
-    largest = max(values.values(), default=0.0) or 1.0
+def draw_periodic_table(values: Mapping[str, float], *, unit: str, label: str, lowest: float = 0.0) -> str:
+    """An `<svg>` element, about 880 × 390; elements without a value are empty. `label` names the values.
+
+    Colours run from `lowest`, which no value may be below, to the largest value.
+    """
+    largest = max(values.values(), default=lowest)
+    span = largest - lowest or 1.0
     step = _CELL + _GAP
     cells = []
     for symbol, number in ATOMIC_NUMBERS.items():
@@ -39,19 +43,20 @@ def draw_periodic_table(values: Mapping[str, float], *, unit: str, label: str) -
         column, row = table_place(number)
         # Without the seventh period, the lanthanides move up by a row.
         x, y = column * step, row * step if row < 7 else (row - 1) * step + 10
-        cells.append(_cell(x, y, symbol, number, values.get(symbol), largest, unit))
+        value = values.get(symbol)
+        share = None if value is None else (value - lowest) / span
+        cells.append(_cell(x, y, symbol, number, value, share, unit))
     width, height = 18 * step - _GAP, 7 * step + 10
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="{escape(label)}" font-family="sans-serif" text-anchor="middle">'
         + "".join(cells)
-        + _scale(largest, unit, label, 4 * step, 8)
+        + _scale(lowest, lowest + span, unit, label, 4 * step, 8)
         + "</svg>"
     )
 
 
-def _cell(x: float, y: float, symbol: str, number: int, value: float | None, largest: float, unit: str) -> str:
-    share = None if value is None else value / largest
+def _cell(x: float, y: float, symbol: str, number: int, value: float | None, share: float | None, unit: str) -> str:
     fill = "none" if share is None else blend(share)
     ink = SOFT if share is None else ("#ffffff" if share > _DARK_FROM else INK)
     told = "no value" if value is None else f"{value:.3g} {unit}"
@@ -65,7 +70,7 @@ def _cell(x: float, y: float, symbol: str, number: int, value: float | None, lar
     )
 
 
-def _scale(largest: float, unit: str, label: str, x: float, y: float) -> str:
+def _scale(lowest: float, largest: float, unit: str, label: str, x: float, y: float) -> str:
     steps = 24
     bars = "".join(
         f'<rect x="{x + 10 * step}" y="{y + 18}" width="10.5" height="10" fill="{blend(step / (steps - 1))}"/>'
@@ -74,7 +79,7 @@ def _scale(largest: float, unit: str, label: str, x: float, y: float) -> str:
     return (
         f'<text x="{x}" y="{y + 10}" font-size="12" fill="{INK}" text-anchor="start">{escape(label)} ({unit})</text>'
         f"{bars}"
-        f'<text x="{x}" y="{y + 42}" font-size="11" fill="{SOFT}" text-anchor="start">0</text>'
+        f'<text x="{x}" y="{y + 42}" font-size="11" fill="{SOFT}" text-anchor="start">{lowest:.3g}</text>'
         f'<text x="{x + 10 * steps}" y="{y + 42}" font-size="11" fill="{SOFT}" text-anchor="end">{largest:.3g}</text>'
     )
 

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from xpshpc.domain import Arrays, Place
 from xpshpc.spectra.learning.augmentation import augment
 from xpshpc.spectra.learning.calibration import calibrate, count_errors, test_calibration
-from xpshpc.spectra.learning.losses import composition_loss
+from xpshpc.spectra.learning.losses import composition_loss, spread_loss, thickness_loss
 from xpshpc.spectra.learning.names import COMPOSITION, SPREAD, THICKNESS, WEIGHT
 from xpshpc.spectra.learning.scores import sample_metrics, score, summarise
 from xpshpc.spectra.learning.task import XpsTask
-from xpshpc.spectra.learning.treatment import describe_input, input_shape, treat
+from xpshpc.spectra.learning.treatment import check_axis, describe_input, input_shape, treat
 from xpshpc.spectra.models import build_network, check_network
+from xpshpc.spectra.models.heads import SMALLEST_SPREAD
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,10 @@ class XpsProblem:
 
     `kinetic_energy_eV` is the spectra's axis, shape (channels,), for photons of `photon_energy_eV`. `thickness_scale_A`
     is the unit in which the network answers inside and in which a thickness error enters the loss, with the task's
-    `thickness_weight` against the composition's: with 0.02 and RMSE the composition counts five to ten times as much
-    all through a training, and the thickness is still learned to about 1 Å. If `weighted`, each element's error counts
-    in the loss by the array `weight`: less for what the spectrum cannot show. Metrics are not weighted.
+    weight against the composition's: with 0.02 and RMSE the composition counts five to ten times as much all through a
+    training, and the thickness is still learned to about 1 Å. If `weighted`, each element's error counts in the loss by
+    the array `weight`: less for what the spectrum cannot show. Metrics are not weighted. Raises UsageError for a task
+    that the axis is too short for.
     """
 
     kinetic_energy_eV: NDArray[np.float64]
@@ -37,6 +39,9 @@ class XpsProblem:
     thickness_scale_A: float
     task: XpsTask = field(default_factory=XpsTask)
     weighted: bool = False
+
+    def __post_init__(self) -> None:
+        check_axis(len(self.kinetic_energy_eV), self.task)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -67,14 +72,16 @@ class XpsProblem:
         )
 
     def losses(self, truth: Mapping[str, Any], answer: Mapping[str, Any]) -> Any:
-        """The composition's loss, plus the weighted thickness error in units of the scale; a tensor (n,)."""
-        import tensorflow as tf
-
+        """The losses of composition, thickness and, where the network answers one, spread, as the task weighs them."""
         composition = composition_loss(
             self.task.loss, truth[COMPOSITION], answer[COMPOSITION], truth[WEIGHT] if self.weighted else None
         )
-        apart = tf.abs(tf.reshape(answer[THICKNESS], [-1]) - tf.reshape(truth[THICKNESS], [-1]))
-        return composition + self.task.thickness_weight / self.thickness_scale_A * apart
+        thickness = thickness_loss(truth[THICKNESS], answer[THICKNESS], self.thickness_scale_A)
+        losses = composition + self.task.thickness_share * thickness
+        if SPREAD in answer and self.task.spread_weight:
+            spread = spread_loss(truth[COMPOSITION], answer[COMPOSITION], answer[SPREAD], SMALLEST_SPREAD)
+            losses += self.task.spread_weight * spread
+        return losses
 
     def metrics(self, truth: Arrays, answer: Arrays) -> dict[str, NDArray[np.float64]]:
         return sample_metrics(truth, answer)

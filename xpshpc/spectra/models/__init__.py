@@ -1,7 +1,8 @@
 """Networks for spectra, by name: one file each, with its sizes as parameters.
 
-A network takes (n, channels) in [0, 1] and answers a dict: `composition`, (n, elements), sums to 1, and
-`overlayer_thickness`, (n,), in Å. Its layer `features` holds what it makes of a spectrum before it answers.
+A network takes treated spectra, (n, channels), or peaks, (n, peaks, 2), and answers a dict: `composition`,
+(n, elements), sums to 1; `composition_spread`, (n, elements), is how far each fraction is expected to be off;
+`overlayer_thickness`, (n,), is in Å. Its layer `features` holds what it makes of a spectrum before it answers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from xpshpc.config import known_keys, nearest
 from xpshpc.errors import UsageError
 
-NETWORKS = ("vanilla_cnn",)
+NETWORKS = ("vanilla_cnn", "dnn", "inception", "resnet27", "multikernel")
 """The known names. Each is a module here with a pydantic model `Parameters` and a function `build`."""
 
 

@@ -1,29 +1,83 @@
-"""What every network ends in: fractions that sum to 1, and a thickness that is not negative."""
+"""What every network ends in: fractions that sum to 1, how far they may be wrong, and a thickness not below zero."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from xpshpc.spectra.learning.names import COMPOSITION, SPREAD, THICKNESS
+
+SMALLEST_SPREAD = 1e-4
+"""Atomic fraction, 0.01 at.%: the least error that a network may expect of itself."""
+
+_FIRST_SPREAD = -4.0
+_SPREAD_UNITS = 128
+
 
 def answer_heads(features: Any, elements: int, thickness_scale_A: float, seed: int) -> dict[str, Any]:
-    """The outputs `composition` (n, elements) and `overlayer_thickness` (n,) in Å, from a features tensor (n, d).
+    """All answers, each from the features tensor (n, d) by itself: see the three heads."""
+    composition = composition_head(features, elements, seed)
+    _, thickness = thickness_head(features, thickness_scale_A, seed)
+    return {COMPOSITION: composition, THICKNESS: thickness, SPREAD: spread_head(features, composition, seed)}
 
-    The thickness is a softplus times its scale: the weights before it stay of the order of one, whatever the unit.
-    """
+
+def composition_head(features: Any, elements: int, seed: int) -> Any:
+    """Atomic fractions (n, elements), by a softmax."""
     import keras
 
-    composition = keras.layers.Dense(
+    return keras.layers.Dense(
         elements,
         activation="softmax",
         kernel_initializer=initialiser("glorot_uniform", seed, 101),
-        name="composition",
+        dtype="float32",
+        name=COMPOSITION,
     )(features)
-    thickness = keras.layers.Dense(
-        1, activation="softplus", kernel_initializer=initialiser("glorot_uniform", seed, 102), name="thickness"
+
+
+def thickness_head(features: Any, thickness_scale_A: float, seed: int) -> tuple[Any, Any]:
+    """The overlayer's thickness in units of its scale, (n, 1), and in Å, (n,).
+
+    It is a softplus times the scale: the weights before it stay of the order of one, whatever the unit.
+    """
+    import keras
+
+    relative = keras.layers.Dense(
+        1,
+        activation="softplus",
+        kernel_initializer=initialiser("glorot_uniform", seed, 102),
+        dtype="float32",
+        name="thickness",
     )(features)
-    thickness = keras.layers.Rescaling(thickness_scale_A, name="thickness_A")(thickness)
-    thickness = keras.layers.Reshape((), name="overlayer_thickness")(thickness)
-    return {"composition": composition, "overlayer_thickness": thickness}
+    thickness = keras.layers.Rescaling(thickness_scale_A, dtype="float32", name="thickness_A")(relative)
+    return relative, keras.layers.Reshape((), dtype="float32", name=THICKNESS)(thickness)
+
+
+def spread_head(features: Any, composition: Any, seed: int) -> Any:
+    """The expected absolute error of each fraction, (n, elements), from features (n, d) and the fractions themselves.
+
+    No gradient leaves this head: what the network answers is learned as if it were not there.
+    """
+    import keras
+
+    elements = composition.shape[1]
+    known = keras.layers.Concatenate(dtype="float32", name="spread_input")(
+        [keras.ops.stop_gradient(features), keras.ops.stop_gradient(composition)]
+    )
+    hidden = keras.layers.Dense(
+        _SPREAD_UNITS,
+        activation="relu",
+        kernel_initializer=initialiser("he_normal", seed, 103),
+        dtype="float32",
+        name="spread_hidden",
+    )(known)
+    spread = keras.layers.Dense(
+        elements,
+        activation="softplus",
+        kernel_initializer=initialiser("glorot_uniform", seed, 104),
+        bias_initializer=keras.initializers.Constant(_FIRST_SPREAD),
+        dtype="float32",
+        name="spread",
+    )(hidden)
+    return keras.layers.Rescaling(1.0, offset=SMALLEST_SPREAD, dtype="float32", name=SPREAD)(spread)
 
 
 def initialiser(name: str, seed: int, layer: int) -> Any:

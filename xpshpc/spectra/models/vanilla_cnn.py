@@ -1,4 +1,4 @@
-"""A shallow convolutional network: three hidden layers, two of them convolutions, then the two answers."""
+"""A shallow convolutional network: three hidden layers, two of them convolutions, then the answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from xpshpc.config import Section
-from xpshpc.errors import UsageError
+from xpshpc.spectra.models.fit import channels_of, check_kernel, strided
 from xpshpc.spectra.models.heads import answer_heads, initialiser
 
 
@@ -21,19 +21,14 @@ class Parameters(Section):
     kernel_2: int = Field(11, gt=0, le=1024)
     stride_2: int = Field(4, gt=0, le=64)
     features: int = Field(256, gt=0, le=8192, description="width of the third hidden layer")
+    dropout: float = Field(0.0, ge=0, lt=1, description="of the features while training")
 
 
 def check_fit(parameters: Parameters, input_shape: tuple[int, ...]) -> None:
     """Raises UsageError where a kernel is wider than what it slides over."""
-    (channels,) = input_shape
-    for number, width in ((1, channels), (2, -(-channels // parameters.stride_1))):
-        kernel = getattr(parameters, f"kernel_{number}")
-        if kernel > width:
-            raise UsageError(
-                f"kernel_{number} ({kernel}) is wider than the {width} channels it slides over",
-                where="train.parameters",
-                try_="a smaller kernel, or more instrument.channels",
-            )
+    channels = channels_of("vanilla_cnn", input_shape)
+    check_kernel("kernel_1", parameters.kernel_1, channels)
+    check_kernel("kernel_2", parameters.kernel_2, strided(channels, parameters.stride_1))
 
 
 def build(
@@ -42,7 +37,10 @@ def build(
     """The network; see the package for what it takes and answers."""
     import keras
 
+    from xpshpc.spectra.models.dropout import Dropout
+
     spectrum = keras.Input(input_shape, name="spectrum")
+    drop = Dropout(parameters.dropout, spectrum, seed)
     x = keras.layers.Reshape((*input_shape, 1), name="channels")(spectrum)
     for number in (1, 2):
         x = keras.layers.Conv1D(
@@ -61,4 +59,4 @@ def build(
         kernel_initializer=initialiser("he_normal", seed, 3),
         name="features",
     )(x)
-    return keras.Model(spectrum, answer_heads(features, elements, thickness_scale_A, seed), name="vanilla_cnn")
+    return drop.network(answer_heads(drop(features), elements, thickness_scale_A, seed), "vanilla_cnn")

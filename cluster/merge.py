@@ -21,8 +21,9 @@ def add_sums(sums: Arrays | None, more: Arrays) -> dict[str, NDArray[np.float64]
 
 
 def merge_sums(sums: Arrays | None, communicator: Communicator) -> dict[str, NDArray[np.float64]]:
-    """The sums of all ranks, on every rank. At least one rank must have some."""
-    shapes = _agree_on({name: np.shape(values) for name, values in sums.items()} if sums else None, communicator)
+    """The sums of all ranks, on every rank. At least one rank must have some, were it none by name."""
+    known = None if sums is None else {name: np.shape(values) for name, values in sums.items()}
+    shapes = _agree_on(known, communicator)
     return {
         name: communicator.allreduce(np.zeros(shape) if sums is None else sums[name], "sum")
         for name, shape in shapes.items()
