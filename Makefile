@@ -34,8 +34,8 @@ types: setup ## types
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p xpshpc \
 		| sed 's|^xpshpc/cluster/|cluster/|'
 
-unit: setup ## the quick tests: no ranks, no faults, no SLURM, no programs started, no whole job
-	$(BIN)/pytest -m "not ranks and not faults and not programs and not slurm and not demo"
+unit: setup ## the quick tests: no networks, no ranks, no faults, no SLURM, no programs started, no whole job
+	$(BIN)/pytest -m "not networks and not ranks and not faults and not programs and not slurm and not demo"
 
 bench: setup ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks

@@ -15,6 +15,7 @@ def test_every_benchmark_can_be_started(name: str) -> None:
     assert callable(importlib.import_module(f"benchmarks.{name}").run)
 
 
+@pytest.mark.programs
 def test_the_simulators_steps_are_all_of_its_time() -> None:
     rows = importlib.import_module("benchmarks.simulator").run(0.05)
     value = {row.name: row.value for row in rows}
@@ -24,6 +25,7 @@ def test_the_simulators_steps_are_all_of_its_time() -> None:
     assert steps == pytest.approx(1e6 / rate, rel=0.02)
 
 
+@pytest.mark.programs
 def test_a_first_batch_can_be_had_from_linked_shards() -> None:
     rows = importlib.import_module("benchmarks.first_batch").run(0.001)
     assert all(math.isfinite(row.value) and row.value > 0 for row in rows)

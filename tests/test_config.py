@@ -17,6 +17,7 @@ seed = 1
 samples = 4096
 [spectra]
 """
+DRAWN = "[search]\nstrategy = 'random'\ndraws = 3\nparameters = { 'train.learning_rate' = "
 
 
 def write(folder: Path, text: str) -> Path:
@@ -41,6 +42,16 @@ def write(folder: Path, text: str) -> Path:
         (GOOD.replace("samples = 4096", "samples = 4096\nsource = 'sesa'"), "unknown source 'sesa'"),
         (GOOD.replace("samples = 4096", "samples = 4096\nshard_samples = 1000"), "multiple of"),
         ("name = ", "not valid TOML"),
+        (GOOD + "[train]\nwarmup_epochs = 12", "a warm-up of 12 epochs never ends"),
+        (GOOD + "[train]\nschedule = 'steps'\ndecay_epochs = [2, 10]", "decay_epochs lie between"),
+        (GOOD + "[train]\nschedule = 'steps'\ndecay_epochs = [-1, 2]", "decay_epochs lie between"),
+        (GOOD + "[train]\ntask.input = 'peaks'", r"vanilla_cnn slides over .* \(try network = \"dnn\""),
+        (GOOD + "[search]\nparameters = { 'train.epochs' = 3 }", r"epochs\.values: Input should be a valid list\n"),
+        (GOOD + "[search]\nparameters = { 'train.epochs' = [] }", r"epochs\.values: List should have at least 1 item"),
+        (GOOD + DRAWN + "{ low = 1 } }", r"learning_rate\.span\.high: Field required\n"),
+        (GOOD + DRAWN + "{ low = 2, high = 1 } }", r"learning_rate\.span: low \(2\) must be smaller"),
+        (GOOD + DRAWN + "{ low = 1, high = 2, lg = true } }", r"span\.lg: unknown key \(did you mean 'log'\?\)\n"),
+        (GOOD + "[[search.points]]\nname = 'a'\nparameter = {}", r"\.parameter: unknown key \(did you mean 'param"),
     ],
 )
 def test_a_fault_is_named_with_its_place(tmp_path, text, says):

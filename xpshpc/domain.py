@@ -15,10 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from xpshpc.errors import UsageError
 from xpshpc.source import Source
 
 Arrays = Mapping[str, NDArray[Any]]
 """Arrays by name, equal in length along their first axis."""
+
+
+def sound_rows(*arrays: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which samples have nothing but finite numbers in all of these arrays (n, …), as (n,)."""
+    finite = [np.isfinite(values.reshape(len(values), -1)).all(axis=1) for values in arrays]
+    sound: NDArray[np.bool_] = np.logical_and.reduce(finite)
+    return sound
+
+
+def check_sound(shard: int, inputs: NDArray[Any], truth: Arrays) -> None:
+    """Raises UsageError where samples of a shard are not finite.
+
+    A network would answer all the same: a rectifier turns NaN into 0.
+    """
+    bad = int(np.sum(~sound_rows(inputs, *truth.values())))
+    if bad:
+        raise UsageError(f"{bad} sample(s) are not finite", where=f"shard {shard}", try_="xpshpc verify RUN")
 
 
 @dataclass(frozen=True)

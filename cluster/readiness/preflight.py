@@ -28,13 +28,17 @@ PATIENCE_S = 15.0
 
 @dataclass(frozen=True)
 class Survey:
-    """What is to be found out: whether `stages` of a run in `folder` can run as the profile says."""
+    """What is to be found out: whether `stages` of a run in `folder` can run as the profile says.
+
+    `parallel` trials of a search run at a time.
+    """
 
     profile: Profile
     folder: Path
     stages: Sequence[Stage] = ALL_STAGES
     workers: int | None = None
     ranks: int | None = None
+    parallel: int = 1
     wait_s: float = WAIT_S
 
 
@@ -52,6 +56,7 @@ def require_ready(
     *,
     workers: int | None = None,
     ranks: int | None = None,
+    parallel: int = 1,
     slurm: Slurm | None = None,
     wait_s: float = WAIT_S,
 ) -> tuple[Check, ...]:
@@ -60,7 +65,7 @@ def require_ready(
     Raises the first failure: UsageError (SlurmRefused where SLURM said it) for what the profile asks, EnvironmentFault
     for what the site lacks.
     """
-    survey = Survey(profile, folder, stages, workers, ranks, wait_s)
+    survey = Survey(profile, folder, stages, workers, ranks, parallel, wait_s)
     done: list[Check] = []
     with contextlib.closing(_findings(survey, slurm or Slurm(patience_s=PATIENCE_S))) as findings:
         for finding in findings:
@@ -86,7 +91,9 @@ def _findings(survey: Survey, slurm: Slurm) -> Generator[Finding, None, None]:
     refused = False
     for stage in survey.stages:
         try:
-            wanted = requests_of(survey.profile, stage, workers=survey.workers, ranks=survey.ranks)
+            wanted = requests_of(
+                survey.profile, stage, workers=survey.workers, ranks=survey.ranks, parallel=survey.parallel
+            )
         except UsageError as fault:
             yield found(f"ranks of {stage}", fault)
             refused = True

@@ -16,6 +16,7 @@ from xpshpc.run_directory import RunDirectory
 
 STAGES: tuple[Stage, ...] = ("generate", "search", "train", "evaluate", "report")
 USUAL: tuple[Stage, ...] = ("generate", "train", "evaluate", "report")
+SEARCHING: tuple[Stage, ...] = ("generate", "search", "report")
 PIPELINE = "pipeline"
 
 
@@ -90,6 +91,11 @@ class Wish:
     parallel: int = 1
 
 
+def whole_run(*, searches: bool) -> tuple[Stage, ...]:
+    """The stages of `xpshpc run`: where a job searches, its trials are trained and scored in place of one network."""
+    return SEARCHING if searches else USUAL
+
+
 def read_stages(text: str) -> tuple[Stage, ...]:
     """The stages named in `generate,train`, in the order in which they run. Raises UsageError for unknown ones."""
     names = [name.strip() for name in text.split(",") if name.strip()]
@@ -109,7 +115,7 @@ def plan_chain(wish: Wish, most_jobs: int | None) -> Chain:
     needed = len(wish.stages) + sum(demand.jobs for demand in workers)
     if most_jobs is None or needed <= most_jobs or len(wish.stages) == 1:
         return Chain(tuple(_stage_job(wish, stage) for stage in wish.stages))
-    if wish.stages != USUAL:
+    if wish.stages not in (USUAL, SEARCHING):
         raise UsageError(
             f"these stages and their workers take {needed} jobs, and the site allows {most_jobs} jobs to be added now",
             where=f"profile {wish.profile.name}: slurm.limits.max_jobs",

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from xpshpc.cluster.profile import Profile, read_profile
 from xpshpc.cluster.slurm.client import JobState
-from xpshpc.cluster.submission.chain import PIPELINE, STAGES, USUAL, Wish, plan_chain, read_stages
+from xpshpc.cluster.submission.chain import (
+    PIPELINE,
+    SEARCHING,
+    STAGES,
+    USUAL,
+    Wish,
+    plan_chain,
+    read_stages,
+    whole_run,
+)
 from xpshpc.cluster.submission.history import JobEvent, append_event, count_charged, history_path, read_history
 from xpshpc.cluster.submission.record import (
     Submission,
@@ -145,6 +154,20 @@ def test_few_jobs_allowed_make_one_job_of_all_stages_that_has_what_each_of_them_
     assert {"--nodes=2", "--gres=gpu:1", "--time=300"} <= set(header(job.text))
     assert "xpshpc batch run" in job.text
     assert len(plan_chain(wish(tmp_path, profile=profile), 12).jobs) == len(USUAL)
+
+
+def test_a_search_takes_the_place_of_one_training_and_has_nodes_for_all_trials_that_run_at_a_time(
+    tmp_path: Path,
+) -> None:
+    stages = whole_run(searches=True)
+    assert stages == SEARCHING and whole_run(searches=False) == USUAL
+    asked = wish(tmp_path, stages=stages, parallel=3)
+    generate, search, report = plan_chain(asked, None).jobs
+    assert (generate.name, search.name, report.name) == SEARCHING
+    assert "--nodes=6" in header(search.text) and "--nodes=1" in header(report.text)
+    (merged,) = plan_chain(asked, 3).jobs
+    assert (merged.name, merged.stages) == (PIPELINE, SEARCHING)
+    assert "--nodes=6" in header(merged.text)
 
 
 def test_stages_that_no_one_job_runs_are_refused_where_few_jobs_are_allowed(tmp_path: Path) -> None:

@@ -182,4 +182,4 @@ def test_a_folder_where_the_link_should_be_is_left_alone(tmp_path):
 
 def test_the_search_that_comes_with_the_program_can_be_taken():
     job_file = read_job(ROOT / "jobs" / "overnight-grid.toml")
-    assert len(read_search(RunDirectory(Path("none")), job_file).trials) == 36
+    assert len(read_search(RunDirectory(Path("none")), job_file).trials) == 72

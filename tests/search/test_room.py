@@ -8,7 +8,10 @@ from xpshpc.cluster.machine import usable_cores
 from xpshpc.cluster.profile import Profile
 from xpshpc.cluster.ranks.srun import srun_command
 from xpshpc.cluster.submission.request import requests_of
+from xpshpc.config import Budget
+from xpshpc.errors import UsageError
 from xpshpc.search.room import Allocation, find_room, own_allocation
+from xpshpc.search.search import check_budget
 
 INSIDE = {"SLURM_JOB_ID": "7", "SLURM_JOB_CPUS_PER_NODE": "8(x3),4", "SLURM_MEM_PER_NODE": "16384"}
 
@@ -29,6 +32,16 @@ def test_on_one_host_trials_share_the_cores_out_and_never_a_core(ranks, wanted, 
     assert room.parallel == 1 or room.parallel * room.cores <= usable_cores()
     assert bool(room.note) == (room.parallel < wanted)
     assert threads == "share" or room.threads_per_rank == threads
+
+
+def test_hours_of_gpus_are_a_budget_only_where_trials_hold_some():
+    hours = Budget(gpu_hours=2)
+    with pytest.raises(UsageError, match="no GPUs") as caught:
+        check_budget(hours, find_room(Profile(name="here"), 2, 1, {}))
+    assert caught.value.where == "search.budget.gpu_hours" and "gpus_per_node" in caught.value.try_
+    with_gpus = site(train={"nodes": 2, "cpus_per_rank": 2, "memory_per_rank": "2G", "gpus_per_node": 2})
+    check_budget(hours, find_room(with_gpus, 4, 1, {}))
+    check_budget(Budget(core_hours=2), find_room(Profile(name="here"), 2, 1, {}))
 
 
 def test_outside_a_job_every_trial_asks_the_queue_as_far_as_the_site_lets_it():

@@ -62,7 +62,7 @@ def test_a_trial_that_fails_is_listed_and_stops_no_other(night):
     assert told["ended"] == "complete" and told["best"]["parameters"] == {"train.learning_rate": GOOD}
     (failure,) = told["failures"]
     assert failure["parameters"] == {"train.learning_rate": DIVERGING}
-    assert (failure["cause"], failure["state"]) == ("refused", "failed") and "not finite" in failure["why"]
+    assert (failure["cause"], failure["state"]) == ("refused", "failed") and "from sound samples" in failure["why"]
     assert set(starts(run).values()) == {1}
     assert rank_processes() == []
     done = [event.done for event in events if isinstance(event, StageProgressed)]

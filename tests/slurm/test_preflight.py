@@ -98,6 +98,12 @@ def test_more_than_the_site_has_is_never_submitted(folder: Path, train: dict[str
     assert words in f"{caught.value.what} {caught.value.try_}"
 
 
+def test_trials_that_run_at_a_time_need_their_nodes_at_a_time(folder: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        require_ready(profile(), folder, ("search",), parallel=3)
+    assert "6 nodes are asked for, partition main has 4" in f"{caught.value.what} {caught.value.try_}"
+
+
 def test_a_python_that_is_not_there_or_cannot_run_the_program(folder: Path) -> None:
     with pytest.raises(EnvironmentFault, match="no Python /opt/none/bin/python on the nodes"):
         require_ready(profile({"python": "/opt/none/bin/python"}), folder, ("train",))

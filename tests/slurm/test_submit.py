@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
+from tests.search.searched_job import searched_job
 from tests.slurm.commands import AWAY, TIMED_OUT, failing, hasty, wait_until
 from xpshpc.cluster.minislurm import Cluster
 from xpshpc.cluster.profile import Profile, read_profile
@@ -18,7 +19,10 @@ from xpshpc.cluster.submission.chain import Wish, plan_chain
 from xpshpc.cluster.submission.record import SubmittedJob, read_submission, submission_path, write_submission
 from xpshpc.cluster.submission.submit import cancel_queued, queued_jobs, refuse_awaited, refuse_second, submit_chain
 from xpshpc.errors import ExitCode, UsageError
-from xpshpc.run_directory import RunDirectory
+from xpshpc.run_directory import RunDirectory, open_run
+from xpshpc.search.ledger import journal_path
+from xpshpc.search.result import read_search
+from xpshpc.search.state import State
 
 pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("slurm_environment")]
 
@@ -72,6 +76,40 @@ def test_a_submitted_run_is_complete_in_the_end_and_each_job_waits_for_the_one_b
     assert (run / "report.html").is_file()
     assert xpshpc("verify", str(run))["ok"]
     refuse_second(run, Slurm())
+
+
+def site_of_small_gangs(folder: Path) -> Path:
+    """The profile of the one-machine cluster, with one rank a gang."""
+    tree = read_profile("minislurm").model_dump(mode="json", exclude_none=True)
+    tree |= {"ranks": 1, "workers": 2}
+    tree["slurm"] |= {"train": {"nodes": 1, "memory_per_rank": "1800M"}}
+    (path := folder / "site.toml").write_text(tomli_w.dumps(tree))
+    return path
+
+
+@pytest.mark.ranks
+def test_a_search_is_submitted_as_run_would_do_it_and_its_trials_share_out_the_jobs_nodes(tmp_path: Path) -> None:
+    rates = {"train.learning_rate": [1e-3, 3e-3]}
+    tables = searched_job(tmp_path, rates, train={"epochs": 2}, parallel=2, evaluate=True).resolved()
+    tables["spectra"]["instrument"]["channels"] = 256  # steps that a survey, here the simulated unknown, may have
+    (path := tmp_path / "small.toml").write_text(tomli_w.dumps(tables))
+    place = (f"--runs={tmp_path}", f"--on={site_of_small_gangs(tmp_path)}")
+    answer = xpshpc("submit", str(path), *place, "--yes")
+    asked = {demand["stage"]: demand["nodes"] for demand in answer["demands"]}  # type: ignore[attr-defined]
+    assert asked["search"] == 2
+    submission = read_submission(tmp_path / "small")
+    assert submission is not None
+    assert [each.stage for each in submission.jobs] == ["generate", "search", "report"]
+    wait_until(lambda: all(each.over for each in Slurm().jobs(submission.job_ids)), patience_s=500)
+    logs = "".join(log.read_text() for log in (tmp_path / "small" / "logs" / "slurm").glob("*.out"))
+    assert {each.state for each in Slurm().jobs(submission.job_ids)} == {"COMPLETED"}, logs
+    run, job_file = open_run(tmp_path / "small")
+    found = read_search(run, job_file)
+    assert (found.count(State.FINISHED), found.parallel) == (2, 2), logs
+    assert all(outcome.held_out for outcome in found.outcomes.values())
+    told = [json.loads(line)["event"] for line in journal_path(run).read_text().splitlines()]
+    assert told.index("TrialFinished") > len(told) - 1 - told[::-1].index("TrialStarted")
+    assert (run.path / "report.html").is_file() and not run.model.exists()
 
 
 def test_the_scripts_serve_by_hand_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,8 @@ from xpshpc.spectra.analyze import analyze
 from xpshpc.spectra.elements import ELEMENTS
 from xpshpc.spectra.model_card import find_model
 
+pytestmark = pytest.mark.networks
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -16,6 +16,8 @@ from xpshpc.spectra.elements import ELEMENTS
 from xpshpc.spectra.known_surveys import judge_known_surveys, read_known_surveys
 from xpshpc.spectra.model_card import find_model
 
+pytestmark = pytest.mark.networks
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:

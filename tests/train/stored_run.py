@@ -1,6 +1,8 @@
 """Runs with a small, real data set in them, for training on."""
 
+import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from xpshpc.config import JobFile, validate_job
 from xpshpc.run_directory import RunDirectory, save_job
+from xpshpc.source import Source
 from xpshpc.store.commit import clear_staging, commit_shard, make_private_folder
 from xpshpc.store.layout import VALID
 from xpshpc.store.prepare import prepare_store
@@ -45,6 +48,14 @@ def small_job(
     return validate_job(tables, where="test", folder=folder)
 
 
+@cache
+def source_of(tables: str) -> Source:
+    """The source of a job. Its simulator takes longer to build than a few hundred samples to make."""
+    job_file = validate_job(json.loads(tables), where="test", folder=Path())
+    job = job_file.job
+    return job_file.domain.source(job.generate.source, job_file.settings, job.generate.options, job.seed)
+
+
 def store_run(
     folder: Path,
     job_file: JobFile,
@@ -56,7 +67,13 @@ def store_run(
     """The run of a job with its shards committed; `quarantined` is how many first samples of a shard are left out."""
     run = RunDirectory(folder / job_file.job.name)
     job = job_file.job
-    source = job_file.domain.source(job.generate.source, job_file.settings, job.generate.options, job.seed)
+    told = {
+        "name": "made",
+        "seed": job.seed,
+        "generate": job.generate.model_dump(mode="json", exclude_none=True),
+        job_file.domain.section: job_file.settings.model_dump(mode="json", exclude_none=True),
+    }
+    source = source_of(json.dumps(told))
     plan, arrays = prepare_store(run, job_file, source)
     save_job(run, job_file)
     for shard in plan:

@@ -10,6 +10,8 @@ from xpshpc.store.read import Store
 from xpshpc.store.record import read_records
 from xpshpc.train.batches import Order, RankSlice, read_batches
 
+pytestmark = pytest.mark.networks
+
 EPOCH, GLOBAL_BATCH = 2, 36
 AUGMENTATION = {"dose": [50, 5000], "shift_eV": 3.0, "gain": 0.2, "background": 0.1}
 

@@ -95,6 +95,7 @@ def test_ranks_that_are_killed_and_replaced_leave_no_trace_in_the_loss_curve(und
     assert 0 < changes[0].step <= changes[1].step <= changes[2].step <= changes[3].step
     assert_same_curve(run, undisturbed)
     assert result.ranks == 3 and result.epochs == EPOCHS and run.model.exists()
+    assert result.resumed_from is None
     assert rank_processes() == {}
 
 

@@ -68,6 +68,7 @@ def stored(tmp_path_factory):
         ({"train_samples": 40}, 1, r"40 training samples do not fill one batch of 48"),
         ({"train_samples": 289}, 1, r"there are 288 training samples, and train.samples asks for 289"),
         ({"global_batch": 300}, 1, r"288 training samples do not fill one batch of 300"),
+        ({"elastic": {"min_ranks": 3}}, 2, r"2 rank\(s\) are fewer than the 3 that may be left"),
     ],
 )
 def test_what_the_job_alone_tells_is_refused_before_there_are_data(settings, ranks, says, stored, tmp_path):
@@ -79,6 +80,13 @@ def test_what_the_job_alone_tells_is_refused_before_there_are_data(settings, ran
     with pytest.raises(UsageError, match=says):
         train(stored, job_file, ranks=ranks)
     assert not stored.train.exists()
+
+
+def test_ranks_that_end_together_cannot_be_elastic(tmp_path):
+    job_file = small_job(tmp_path, elastic={})
+    check_training(job_file, 2)
+    with pytest.raises(UsageError, match="ranks that 'mpirun' starts end together"):
+        check_training(job_file, 2, "mpirun")
 
 
 def test_samples_in_quarantine_do_not_count(tmp_path):

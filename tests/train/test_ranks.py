@@ -5,12 +5,10 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-import keras
 import numpy as np
 import psutil
 import pytest
 
-from tests.train.step_rank import EXPERIMENTS
 from tests.train.stored_run import small_job, store_run
 from xpshpc.cli.app import run_app
 from xpshpc.cluster.ranks.gang import RankKilled, run_gang
@@ -68,6 +66,8 @@ def rank_processes():
 
 def take_steps(folder, ranks, launcher="gloo"):
     """Each rank's variables after the same few global batches, by the name of the experiment."""
+    from tests.train.step_rank import EXPERIMENTS
+
     run_gang(
         "step_rank",
         [str(folder)],
@@ -221,6 +221,8 @@ def test_the_first_shards_are_trained_on_in_half_precision_and_parts(tmp_path):
     assert result.epochs == 2 and not result.stopped_early
     # Four shards of 32 hold the hundred samples: two batches of 48 an epoch.
     assert latest_checkpoint(checkpoints_path(run), settings_hash(job_file)).progress.steps_done == 4
+    import keras
+
     loaded = keras.saving.load_model(run.model, compile=False, safe_mode=True)
     assert loaded.get_layer("features").compute_dtype == "bfloat16"
 

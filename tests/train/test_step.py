@@ -1,18 +1,14 @@
 """One step on one rank: parts, precisions, optimisers and the wire change how it is computed, not what it does."""
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.train.stored_run import SMALL_NETWORK
 from xpshpc.cluster.communicator import Solo
 from xpshpc.config import Train
 from xpshpc.spectra.learning.problem import XpsProblem
-from xpshpc.train.compression import LARGEST_SENT, HalfPrecisionWire, scale_to
-from xpshpc.train.loss_scale import FIRST, GROWS_AFTER, SMALLEST, LossScale
-from xpshpc.train.optimizer import is_decayed, make_optimizer
-from xpshpc.train.step import Stepper
+
+pytestmark = pytest.mark.networks
 
 CHANNELS, BATCH = 64, 12
 PROBLEM = XpsProblem(np.arange(CHANNELS) + 400.0, ("C", "O", "Cu"), 1486.6, 10.0)
@@ -20,11 +16,17 @@ PROBLEM = XpsProblem(np.arange(CHANNELS) + 400.0, ("C", "O", "Cu"), 1486.6, 10.0
 
 @pytest.fixture(autouse=True)
 def default_precision():
+    import keras
+
     yield
     keras.config.set_dtype_policy("float32")
 
 
 def make_stepper(ranks=None, **train):
+    import keras
+
+    from xpshpc.train.step import Stepper
+
     keras.config.set_dtype_policy(train.get("precision", "float32"))
     network = PROBLEM.network("vanilla_cnn", SMALL_NETWORK, (CHANNELS,), seed=1)
     return Stepper(network, PROBLEM, ranks or Solo(), Train(global_batch=BATCH, **train))
@@ -57,6 +59,8 @@ def test_a_batch_in_parts_makes_the_same_step(precision):
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_keeps_the_weights_and_the_answers_in_float32(precision):
+    import keras
+
     plain, mixed = make_stepper(), make_stepper(precision=precision)
     for one, other in zip(take_steps(plain), take_steps(mixed), strict=True):
         assert other.finite and not other.skipped
@@ -71,6 +75,8 @@ def test_mixed_precision_keeps_the_weights_and_the_answers_in_float32(precision)
 
 
 def test_an_overflow_is_left_out_and_halves_the_scale_but_a_bad_loss_is_told():
+    from xpshpc.train.loss_scale import FIRST
+
     stepper = make_stepper(precision="mixed_float16")
     scale = stepper.variables()[1][-2]
     assert scale == FIRST
@@ -88,6 +94,10 @@ def test_an_overflow_is_left_out_and_halves_the_scale_but_a_bad_loss_is_told():
 
 
 def test_a_loss_scale_falls_at_overflows_and_grows_after_many_sound_steps():
+    import tensorflow as tf
+
+    from xpshpc.train.loss_scale import FIRST, GROWS_AFTER, SMALLEST, LossScale
+
     scale = LossScale()
     for expected in (FIRST / 2, FIRST / 4):
         assert bool(scale.settle(tf.constant(False)))
@@ -116,6 +126,10 @@ class TwoAlike:
 
 
 def test_half_precision_travels_well_scaled_and_an_overflow_again_in_whole():
+    import tensorflow as tf
+
+    from xpshpc.train.compression import HalfPrecisionWire
+
     ranks = TwoAlike()
     wire = HalfPrecisionWire(ranks, tensors=3)
     random = np.random.default_rng(0)
@@ -144,6 +158,10 @@ def test_half_precision_travels_well_scaled_and_an_overflow_again_in_whole():
 
 
 def test_scales_are_powers_of_two_that_bring_numbers_to_their_place():
+    import tensorflow as tf
+
+    from xpshpc.train.compression import LARGEST_SENT, scale_to
+
     largest = np.array([1e-9, 0.7, 1.0, 1.9999999, 2.0, 3e8], np.float32)
     scales = scale_to(tf.constant(largest)).numpy()
     assert np.all(np.frexp(scales)[0] == 0.5)
@@ -160,6 +178,11 @@ def test_on_one_rank_nothing_travels():
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lamb"])
 def test_decay_shrinks_kernels_and_leaves_biases_alone(optimizer):
+    import keras
+    import tensorflow as tf
+
+    from xpshpc.train.optimizer import is_decayed, make_optimizer
+
     kernel, bias = keras.Variable(np.ones((2, 3))), keras.Variable(np.ones(3))
     train = Train(optimizer=optimizer, weight_decay=0.1)
     rule = make_optimizer(train, [kernel, bias])
@@ -189,6 +212,8 @@ def test_variables_of_another_network_are_refused():
 
 
 def test_a_weight_without_a_loss_stays():
+    from xpshpc.train.step import Stepper
+
     network = PROBLEM.network("vanilla_cnn", SMALL_NETWORK, (CHANNELS,), seed=1)
     stepper = Stepper(network, CompositionOnly(), Solo(), Train(global_batch=BATCH, optimizer="sgd"))
     names = [variable.path for variable in network.variables]
@@ -203,4 +228,6 @@ class CompositionOnly:
     """A problem that asks for the composition only."""
 
     def losses(self, truth, answer):
+        import tensorflow as tf
+
         return tf.reduce_sum(tf.math.squared_difference(answer["composition"], truth["composition"]), axis=-1)

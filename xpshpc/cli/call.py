@@ -89,17 +89,24 @@ def check_stages(call: Call, stages: Collection[str] = ("generate", "train", "ev
         from xpshpc.search.search import check_trials
 
         metric = choose_metric(search_section(call.job_file))
-        check_trials(choose_strategy(call.job_file).examples, metric, call.job_file, call.ranks)
+        examples = choose_strategy(call.job_file).examples
+        check_trials(examples, metric, call.job_file, call.ranks, call.profile.launcher)
     if "train" in stages:
         from xpshpc.train.check import check_training
 
-        check_training(call.job_file, call.ranks)
+        check_training(call.job_file, call.ranks, call.profile.launcher)
     if "report" in stages:
         check_surveys(call.job_file)
 
 
 def show_plan(call: Call, *, learns: bool = True) -> int:
-    """The answer of --dry-run: what the job means, with nothing made; without its split where nothing `learns` yet."""
+    """Gives the answer of --dry-run."""
+    answer_call(call, describe_plan(call, learns=learns), show.show_plan)
+    return ExitCode.DONE
+
+
+def describe_plan(call: Call, *, learns: bool = True) -> dict[str, Any]:
+    """What the job means, with nothing made (JSON); without its split where nothing `learns` yet."""
     from xpshpc.plan.identity import data_hash
     from xpshpc.plan.shards import plan_shards, split_shards
     from xpshpc.source import AttendedSource
@@ -111,7 +118,7 @@ def show_plan(call: Call, *, learns: bool = True) -> int:
     if isinstance(source, AttendedSource):
         source.check()
     specs = source.arrays()
-    told = {
+    return {
         "run": str(call.run.path),
         "data_hash": plan.data_hash,
         "planned": plan.samples,
@@ -125,8 +132,6 @@ def show_plan(call: Call, *, learns: bool = True) -> int:
         "epochs": job.train.epochs,
         "dry_run": True,
     }
-    answer_call(call, told, show.show_plan)
-    return ExitCode.DONE
 
 
 def answer_call(call: Call, answer: Mapping[str, Any], present: Callable[[Any, Mapping[str, Any]], None]) -> None:

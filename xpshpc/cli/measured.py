@@ -28,10 +28,21 @@ def check_surveys(job_file: JobFile) -> None:
         read_surveys(settings.measured.files(), instrument.energy_axis(), photon)
 
 
-def analyze_job(run: RunDirectory, job_file: JobFile) -> dict[str, Any] | None:
+def find_network(run: RunDirectory) -> Path | None:
+    """The folder of the run's network: its own or, where it has trained none, the best of its search; None: neither."""
+    from xpshpc.search.best import best_folder
+
+    best = best_folder(run)
+    if run.model.is_file():
+        return run.path
+    return best if (best / run.model.name).is_file() else None
+
+
+def analyze_job(run: RunDirectory, job_file: JobFile, network: Path) -> dict[str, Any] | None:
     """The last stage of a whole run: reads the job's measured surveys, or a simulated unknown where there are none.
 
-    Writes analyze/analysis.json and figures. Returns None for a job of another science.
+    `network` is the folder of the run's network. Writes analyze/analysis.json and figures. Returns None for a job of
+    another science.
     """
     from xpshpc.run_directory import write_atomically
     from xpshpc.spectra.analyze import analyze as read_composition
@@ -43,7 +54,7 @@ def analyze_job(run: RunDirectory, job_file: JobFile) -> dict[str, Any] | None:
     run.analyze.mkdir(parents=True, exist_ok=True)
     surveys = settings.measured.files()
     files = surveys or [_simulate_unknown(settings, job_file.job.seed, run.analyze / "simulated-unknown.csv")]
-    answer = read_composition(files, run.path, plot_directory=run.analyze).as_json()
+    answer = read_composition(files, network, plot_directory=run.analyze).as_json()
     if not surveys:
         unknown = settings.measured
         told = f"simulated as {unknown.unknown} under {unknown.unknown_overlayer_A:g} Å"
@@ -80,10 +91,12 @@ def judge_measured(run: RunDirectory, surveys: KnownSurveys) -> dict[str, Any]:
     return scores
 
 
-def is_analysed(run: RunDirectory) -> bool:
-    """Whether the surveys have been read by the network that the run has now."""
+def is_analysed(run: RunDirectory, network: Path) -> bool:
+    """Whether the surveys have been read by the network that this folder has now."""
+    from xpshpc.spectra.model_card import find_model
+
     analysis = run.analyze / "analysis.json"
-    return analysis.is_file() and analysis.stat().st_mtime_ns >= run.model.stat().st_mtime_ns
+    return analysis.is_file() and analysis.stat().st_mtime_ns >= find_model(network).model.stat().st_mtime_ns
 
 
 def _simulate_unknown(settings: SpectraSettings, seed: int, path: Path) -> Path:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xpshpc.cli import options, show
-from xpshpc.cli.call import Call, answer_call, check_stages, make_call, show_plan
-from xpshpc.cli.measured import analyze_job, is_analysed, judge_measured, read_measured_table
+from xpshpc.cli.call import Call, answer_call, check_stages, describe_plan, make_call, show_plan
+from xpshpc.cli.measured import analyze_job, find_network, is_analysed, judge_measured, read_measured_table
+from xpshpc.cli.search import find_search_room, plan_search, search_in, show_trials
 from xpshpc.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from xpshpc.events import Listener
     from xpshpc.generate.generate import GenerateResult
 
@@ -34,8 +38,10 @@ def run(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> int:
-    """All stages of a job: generate, train, evaluate, analyze, report. Stopped at any moment, the same call goes on."""
+    """All stages of a job: generate, train and evaluate, or search, then report. Stopped, the same call goes on."""
     call = make_call(target, runs, on, settings, workers, ranks, as_json)
+    if call.job_file.job.search is not None:
+        return _run_search(call, dry_run)
     check_stages(call)
     if dry_run:
         return show_plan(call)
@@ -44,7 +50,7 @@ def run(
         made = _generate(call, listen)
         trained = _train(call, listen)
         scored = _evaluate(call, listen)
-        analysed = analyze_job(call.run, call.job_file)
+        analysed = analyze_job(call.run, call.job_file, call.run.path)
         page = _report(call)
     answer = {
         **made.as_json(),
@@ -56,6 +62,36 @@ def run(
     }
     answer_call(call, answer, show.show_run)
     return _code(made.quarantined)
+
+
+def _run_search(call: Call, dry_run: bool) -> int:
+    """The stages of a job with [search]: its trials take the place of one training and its scores."""
+    check_stages(call, ("generate", "search", "report"))
+    if dry_run:
+        answer_call(call, {**describe_plan(call), "search": plan_search(call)}, _show_search_plan)
+        return ExitCode.DONE
+    began = time.monotonic()
+    room = find_search_room(call)
+    with _progress(call.as_json) as listen:
+        made = _generate(call, listen)
+        found = search_in(call, room, listen)
+        network = find_network(call.run)
+        analysed = analyze_job(call.run, call.job_file, network) if network else None
+        page = _report(call)
+    answer = {
+        **made.as_json(),
+        "search": found.as_json(),
+        "analyze": analysed,
+        "report": str(page),
+        "wall_s": round(time.monotonic() - began, 3),
+    }
+    answer_call(call, answer, show.show_searched_run)
+    return _code(made.quarantined)
+
+
+def _show_search_plan(console: Console, answer: Mapping[str, Any]) -> None:
+    show_trials(console, answer["search"])
+    show.show_plan(console, answer)
 
 
 def generate(
@@ -142,8 +178,9 @@ def report(
     call = make_call(target, runs, "local", settings, None, None, as_json)
     if not call.run.job.is_file():
         raise UsageError("there is nothing to report yet", where=str(call.run.path), try_=f"xpshpc run {target}")
-    if call.run.model.is_file() and not is_analysed(call.run):
-        analyze_job(call.run, call.job_file)
+    network = find_network(call.run)
+    if network is not None and not is_analysed(call.run, network):
+        analyze_job(call.run, call.job_file, network)
     page = _report(call)
     answer_call(call, {"run": str(call.run.path), "report": str(page)}, show.show_report)
     return ExitCode.DONE

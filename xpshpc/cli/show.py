@@ -50,6 +50,17 @@ def show_run(console: Console, answer: Mapping[str, Any]) -> None:
     console.print(f"\nreport    {answer['report']}   ({write_duration(answer['wall_s'])} in all)")
 
 
+def show_searched_run(console: Console, answer: Mapping[str, Any]) -> None:
+    """The whole run of a job with a search, the report's place last."""
+    from xpshpc.cli.search import show_search
+
+    show_generated(console, answer)
+    show_search(console, answer["search"])
+    if answer["analyze"]:
+        show_analysis(console, answer["analyze"])
+    console.print(f"\nreport    {answer['report']}   ({write_duration(answer['wall_s'])} in all)")
+
+
 def show_generated(console: Console, answer: Mapping[str, Any]) -> None:
     """Counts and rate of a data set."""
     left_out = f", {write_count(answer['quarantined'])} in quarantine" if answer["quarantined"] else ""
@@ -132,6 +143,7 @@ def show_plan(console: Console, answer: Mapping[str, Any]) -> None:
         console.print(
             f"shards    {split['training']} to train, {split['validation']} to validate, {split['held_out']} held out"
         )
+    if split is not None and "search" not in answer:
         console.print(f"network   {answer['network']}, {answer['epochs']} epochs on {answer['ranks']} ranks")
     console.print("nothing was done (--dry-run)")
 

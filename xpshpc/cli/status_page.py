@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xpshpc.report.quantities import write_count, write_duration, write_rate, write_size, write_value
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _ANSWERED = "answered"
 _WORKERS = "workers"
+_UNFINISHED = ("running", "paused", "stopped", "failed", "pending")
+_MOST_UNDER_WAY = 8
 _COLUMNS = ("stage", "job", "state", "reason", "node", "used", "left")
 
 
@@ -80,7 +82,8 @@ def _watch_log(
 
 def describe_status(status: Status) -> Iterator[str]:
     """The lines of a status."""
-    owner = f", {status.owner}" if status.owner else ""
+    searcher = status.search["owner"] if status.search is not None and status.search["working"] else ""
+    owner = f", {searcher or status.owner}" if searcher or status.owner else ""
     yield f"run       {status.run}: {status.stage or 'not begun'}, {_describe_work(status)}{owner}"
     left_out = f", {write_count(status.quarantined)} in quarantine" if status.quarantined else ""
     yield (
@@ -110,15 +113,33 @@ def describe_status(status: Status) -> Iterator[str]:
         if facts:
             told = ", ".join(f"{name} {_short(value)}" for name, value in facts.items() if _is_short(value))
             yield f"{title:<9} {told}"
+    if status.search is not None:
+        yield from _describe_search(status.search)
     yield from _describe_jobs(status)
     for error in status.errors:
         yield f"error     {error}"
 
 
 def _describe_work(status: Status) -> str:
-    if status.working:
+    if status.working or (status.search is not None and status.search["working"]):
         return "working"
     return "complete" if status.complete else "nobody at work"
+
+
+def _describe_search(search: Mapping[str, Any]) -> Iterator[str]:
+    states = "".join(f", {write_count(search[state])} {state}" for state in _UNFINISHED if search[state])
+    left = f", {write_duration(search['time_left_s'])} left" if search["time_left_s"] else ""
+    done = f"{write_count(search['finished'])} of {write_count(search['trials'])} trials finished"
+    yield f"search    {done}{states}{left}"
+    best = search["best"]
+    if best:
+        what = best["name"] or ", ".join(
+            f"{key.rpartition('.')[2]} {value}" for key, value in best["parameters"].items()
+        )
+        yield f"best      {search['metric']} {write_value(best['value'], 4)} ({what})"
+    for trial in search["under_way"][:_MOST_UNDER_WAY]:
+        yield f"trial     {trial['label']}: {trial['epochs_done']} of {trial['epochs']} epochs"
+    yield f"          {_hours(search['core_hours'], 'core-hours of trials', None)}"
 
 
 def _describe_jobs(status: Status) -> Iterator[str]:

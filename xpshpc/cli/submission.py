@@ -30,7 +30,13 @@ Steal = Annotated[bool, typer.Option("--steal", help="Cancel the run's jobs in t
 ShowScripts = Annotated[bool, typer.Option("--show-scripts", help="Show the batch scripts too.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Submit without asking.")]
 Stages = Annotated[
-    str, typer.Option("--stages", metavar="STAGE,…", help="Of generate, search, train, evaluate, report.")
+    str | None,
+    typer.Option(
+        "--stages",
+        metavar="STAGE,…",
+        help="Of generate, search, train, evaluate, report. [default: those of xpshpc run]",
+        show_default=False,
+    ),
 ]
 
 
@@ -45,7 +51,7 @@ def submit(
     runs: options.Runs = options.RUNS,
     on: options.On = "auto",
     settings: options.Settings = None,
-    stages: Stages = "generate,train,evaluate,report",
+    stages: Stages = None,
     yes: Yes = False,
     dry_run: options.DryRun = False,
     show_scripts: ShowScripts = False,
@@ -54,12 +60,12 @@ def submit(
 ) -> int:
     """Put a whole run on a SLURM cluster: a job for each stage, in a chain. Shows the cost, and asks first."""
     from xpshpc.cluster.slurm.client import Slurm
-    from xpshpc.cluster.submission.chain import read_stages
+    from xpshpc.cluster.submission.chain import read_stages, whole_run
     from xpshpc.run_directory import alone_in
     from xpshpc.store.identity import check_owner
 
     call = _on_slurm(make_call(target, runs, on, settings, None, None, as_json), on)
-    named = read_stages(stages)
+    named = whole_run(searches=call.job_file.job.search is not None) if stages is None else read_stages(stages)
     check_stages(call, named)
     check_owner(call.run, call.job_file)
     questions = Slurm(patience_s=min(_QUESTION_S, call.profile.site.limits.query_patience_s))
@@ -128,10 +134,14 @@ def _on_slurm(call: Call, on: str) -> Call:
 def _plan(call: Call, on: str, named: tuple[Stage, ...], slurm: Slurm, dry_run: bool) -> Chain:
     from xpshpc.cluster.submission.chain import Wish, plan_chain
 
-    asked = call.job_file.job.search
-    parallel = asked.parallel if asked is not None else 1
-    wish = Wish(call.run, call.profile, _name_of(on, call), sys.executable, named, call.workers, call.ranks, parallel)
+    where = call.run, call.profile, _name_of(on, call), sys.executable
+    wish = Wish(*where, named, call.workers, call.ranks, _trials_at_a_time(call))
     return plan_chain(wish, _jobs_left(call, slurm, dry_run))
+
+
+def _trials_at_a_time(call: Call) -> int:
+    asked = call.job_file.job.search
+    return 1 if asked is None else asked.parallel
 
 
 def _jobs_left(call: Call, slurm: Slurm, dry_run: bool) -> int | None:
@@ -191,7 +201,14 @@ def _check_site(call: Call, chain: Chain, as_json: bool) -> None:
     from xpshpc.cluster.readiness.preflight import require_ready
 
     stages = tuple(stage for job in chain.jobs for stage in job.stages)
-    checks = require_ready(call.profile, call.run.path, stages, workers=call.workers, ranks=call.ranks)
+    checks = require_ready(
+        call.profile,
+        call.run.path,
+        stages,
+        workers=call.workers,
+        ranks=call.ranks,
+        parallel=_trials_at_a_time(call),
+    )
     if not as_json:
         show_ready(console(), checks)
 

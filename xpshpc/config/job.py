@@ -114,7 +114,8 @@ def validate_job(tables: Mapping[str, Any], *, where: str, folder: Path) -> JobF
             problem.check_network(job.train.network, job.train.parameters)
             domain.source(job.generate.source, settings, job.generate.options, job.seed)
         except UsageError as error:
-            faults.append(f"{error.where}: {error.what}" if error.where else error.what)
+            placed = f"{error.where}: {error.what}" if error.where else error.what
+            faults.append(f"{placed} (try {error.try_})" if error.try_ else placed)
     if faults:
         raise UsageError(
             "\n  ".join(["the job file has faults:", *faults]), where=where, try_=f"correct {where} and call again"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import time
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from xpshpc.config.section import Section
 
@@ -69,11 +69,22 @@ class Halving(Section):
     factor: int = Field(3, ge=2, le=10, description="one in so many goes on, for so many times the epochs")
 
 
+def _kind_of_values(told: Any) -> str:
+    """Of the two that values may be, the one of which faults are told: a table is a span, all else is a list."""
+    return "span" if isinstance(told, Mapping | Span) else "values"
+
+
+Values = Annotated[
+    Annotated[list[Any], Field(min_length=1), Tag("values")] | Annotated[Span, Tag("span")],
+    Discriminator(_kind_of_values),
+]
+
+
 class Search(Section):
     """Trainings with other settings on the same data, compared by what they reach on the validation shards."""
 
     strategy: Literal["grid", "random", "tpe"] = "grid"
-    parameters: dict[str, Annotated[list[Any], Field(min_length=1)] | Span] = Field(
+    parameters: dict[str, Values] = Field(
         default_factory=dict, description="values to try by dotted key of [train], or for random and tpe a span"
     )
     points: tuple[Point, ...] = Field((), description="points spelt out, trained before all others")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -16,19 +16,24 @@ class Section(BaseModel):
 
 
 def known_keys(model: type[BaseModel], path: list[str]) -> list[str]:
-    """The keys that the table at `path` inside a model may have."""
+    """The keys that the table at `path` inside a model may have; places in lists and free keys in it are passed by."""
     for key in path:
         field = model.model_fields.get(key)
-        tables = [kind for kind in _kinds(field.annotation if field else None) if issubclass(kind, BaseModel)]
+        if field is None:
+            continue
+        tables = [kind for kind in _kinds(field.annotation) if issubclass(kind, BaseModel)]
         if not tables:
             return []
         model = tables[0]
     return list(model.model_fields)
 
 
-def _kinds(annotation: Any) -> list[type]:
-    """The classes that an annotation allows: itself, or the members of a union."""
-    return [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
+def _kinds(annotation: Any) -> Iterator[type]:
+    """The classes of which an annotation is made: itself, what it holds, the members of a union."""
+    if isinstance(annotation, type):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _kinds(part)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -65,6 +65,13 @@ class Train(Section):
         rising = list(self.decay_epochs) == sorted(set(self.decay_epochs))
         if (self.schedule == "steps") != bool(self.decay_epochs) or not rising:
             raise ValueError('schedule = "steps" and rising decay_epochs go together')
+        if self.decay_epochs and not 0 < self.decay_epochs[0] <= self.decay_epochs[-1] < self.epochs:
+            raise ValueError(f"decay_epochs lie between the training's begin and its end (0 and {self.epochs})")
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"a warm-up of {self.warmup_epochs:g} epochs never ends in a training of {self.epochs}: warmup_epochs "
+                f"= {self.epochs} at most"
+            )
         if self.weight_decay and self.optimizer == "adam":
             raise ValueError('weight_decay is for optimizer = "adamw", "sgd" or "lamb"')
         return self

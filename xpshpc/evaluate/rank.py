@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xpshpc.cluster.communicator import Communicator
 from xpshpc.cluster.merge import Arrays, add_sums, gather_rows, merge_sums
 from xpshpc.config import JobFile
-from xpshpc.domain import Problem
+from xpshpc.domain import Problem, check_sound
 from xpshpc.errors import UsageError
 from xpshpc.evaluate.blocks import Block, Work, plan_work, read_blocks, share_blocks, take_rows
 from xpshpc.evaluate.frechet import frechet_distance
@@ -56,7 +56,7 @@ def evaluate_on_rank(
     """Scores the run's model on this rank's share of the blocks; every rank returns the same findings.
 
     `on_samples` hears how many more of this rank's samples were answered. Raises UsageError where no valid held-out
-    sample is left.
+    sample is left, and for samples that are not finite.
     """
     problem = job_file.problem()
     store = Store(run)
@@ -88,8 +88,9 @@ def _answer_held_out(
     found = _HeldOut()
     mine = share_blocks(work.held_out, communicator.rank, communicator.size)
     for block, rows in read_blocks(store, problem.reads, mine):
-        truth = problem.targets(rows)
-        answer, features = predictor.predict(problem.features(rows))
+        inputs, truth = problem.features(rows), problem.targets(rows)
+        check_sound(block.shard, inputs, truth)
+        answer, features = predictor.predict(inputs)
         if len(features):
             found.sums = add_sums(found.sums, problem.score(truth, answer))
         found.samples += len(features)
@@ -110,8 +111,10 @@ def _answer_training(
 ) -> NDArray[Any]:
     features = []
     mine = share_blocks(work.frechet_training, communicator.rank, communicator.size)
-    for _, rows in read_blocks(store, problem.reads, mine):
-        features.append(predictor.predict(problem.features(rows)).features)
+    for block, rows in read_blocks(store, problem.reads, mine):
+        inputs = problem.features(rows)
+        check_sound(block.shard, inputs, {})
+        features.append(predictor.predict(inputs).features)
         on_samples(len(features[-1]))
     return _joined(features, predictor)
 

@@ -95,11 +95,11 @@ def _size_of(data: DataSummary) -> str:
 
 def describe_training(summary: RunSummary) -> Facts:
     """The training in pairs: how it ended, and how fast it was."""
-    train = summary.job["train"]
-    facts = [("Network", train["network"]), ("Global batch", _plural(train["global_batch"], "sample"))]
+    train = summary.train
+    facts = [("Network", train.network), ("Global batch", _plural(train.global_batch, "sample"))]
     result = summary.training
     if result is None:
-        facts.append(("State", f"not finished: {len(summary.history)} of {train['epochs']} epochs"))
+        facts.append(("State", f"not finished: {len(summary.history)} of {train.epochs} epochs"))
         return facts
     facts += [
         ("Ranks", str(result.ranks)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xpshpc.config import JobFile
+from xpshpc.config import JobFile, Train
 from xpshpc.evaluate.evaluate import Evaluation, read_evaluation
 from xpshpc.events import read_events
 from xpshpc.plan.identity import data_hash
@@ -82,7 +82,8 @@ class Analysis:
 class RunSummary:
     """Everything that a report tells of a run.
 
-    `learned` is the run whose network is told of: this one or, where it has trained none, its search's best trial.
+    `learned` is the run whose network is told of, `train` how it was asked for: this run or, where it has trained none,
+    its search's best trial.
     """
 
     name: str
@@ -98,11 +99,8 @@ class RunSummary:
     incarnations: tuple[Incarnation, ...]
     search: SearchStory | None
     learned: RunDirectory
-
-    @property
-    def is_best_trial(self) -> bool:
-        """Whether the network that is told of is the search's best trial."""
-        return self.search is not None and self.learned == self.search.best
+    train: Train
+    is_best_trial: bool
 
 
 def summarise_run(run: RunDirectory, job_file: JobFile) -> RunSummary:
@@ -113,7 +111,7 @@ def summarise_run(run: RunDirectory, job_file: JobFile) -> RunSummary:
     data = _read_data(run)
     search = read_search_story(run, job_file)
     best = None if search is None or history_path(run).is_file() else search.best
-    learned = best or run
+    learned = best.run(run) if best else run
     training = read_result(learned)
     evaluation = read_evaluation(learned)
     own = (None, None) if best else (training, evaluation)
@@ -131,6 +129,8 @@ def summarise_run(run: RunDirectory, job_file: JobFile) -> RunSummary:
         read_incarnations(run.slurm / "history.jsonl"),
         search,
         learned,
+        (best.job_file if best else job_file).job.train,
+        is_best_trial=best is not None,
     )
 
 

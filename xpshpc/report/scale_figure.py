@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from xpshpc.drawing import AMBER, BLUE, draw_svg
 from xpshpc.report.labels import is_share, split_unit
 from xpshpc.report.parameters import VariedParameter
+from xpshpc.report.quantities import write_count, write_value
 from xpshpc.report.search_story import SearchStory, TrialStory
 from xpshpc.search.metric import Metric
 
@@ -52,7 +53,7 @@ class Scale:
 
     @property
     def exponent(self) -> float | None:
-        """k of score ∝ valueᵏ, by least squares over the points' means in the logarithms; None with fewer than three."""
+        """k of score ∝ valueᵏ, by least squares over the logarithms of the means; None with fewer than three points."""
         series = self.held_out or self.validation
         if not self.logarithmic or len(series.values) < FEWEST_FITTED:
             return None
@@ -92,13 +93,25 @@ def draw_scale(scale: Scale) -> str:
         if scale.held_out is not None:
             _draw_series(axes, scale.held_out, AMBER, "s")
         if scale.logarithmic:
-            axes.set_xscale("log")
-            axes.set_yscale("log")
+            _take_logarithms(axes, scale.validation.values)
         axes.set_xlabel(scale.title)
         axes.set_ylabel(scale.score)
         axes.legend()
 
     return draw_svg(draw, width_in=8.6, height_in=3.8)
+
+
+def _take_logarithms(axes: Axes, values: Sequence[float]) -> None:
+    """Logarithmic axes with plain numbers: below, the values that were tried."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks(values, [write_count(value) if value % 1 == 0 else write_value(value, 2) for value in values])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: write_value(value, 2)))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _draw_series(axes: Axes, series: ScaleSeries, colour: str, shape: str) -> None:

@@ -121,9 +121,9 @@ def draw_curves(story: SearchStory) -> str:
         axes.set_xlabel("Epoch")
         axes.set_ylabel(f"Validation: {write_label(metric.name)}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(fontsize=9)
+        _put_legend_above(axes)
 
-    return draw_svg(draw, width_in=8.6, height_in=3.8)
+    return draw_svg(draw, width_in=8.6, height_in=4.0)
 
 
 def draw_cost(story: SearchStory) -> str:
@@ -142,7 +142,7 @@ def draw_cost(story: SearchStory) -> str:
         axes.set_ylabel("Core-hours")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(visible=False, axis="x")
-        axes.legend(fontsize=9)
+        _put_legend_above(axes)
 
     return draw_svg(draw, width_in=8.6, height_in=2.8)
 
@@ -204,6 +204,10 @@ def _worst_first(story: SearchStory) -> list[TrialStory]:
 def _height(parameter: VariedParameter, trial: TrialStory, merit: float) -> float:
     place = parameter.place(trial.values[parameter.key])
     return place if parameter.numeric else place + _CATEGORY_WIDTH * (2 * merit - 1)
+
+
+def _put_legend_above(axes: Axes) -> None:
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=5, fontsize=9, borderaxespad=0.2)
 
 
 def _write_tick(axes: Axes, place: int, height: float, text: str) -> None:

@@ -109,8 +109,9 @@ def _describe_scale(scale: Scale) -> str:
 def _describe_parallel(story: SearchStory) -> str:
     hidden = len(story.varied) - MOST_AXES
     left_out = f" {hidden} more parameters vary and are not drawn." if hidden > 0 else ""
+    metric = write_label(story.metric.name)
     return (
-        f"A line for each trial: what it was given and, at the right, what it came to ({write_label(story.metric.name)}, "
+        f"A line for each trial: what it was given and, at the right, what it came to ({metric}, "
         f"the best at the top). The darker, the better; the best is amber; dotted ones did not finish.{left_out}"
     )
 

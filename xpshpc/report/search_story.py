@@ -47,13 +47,13 @@ class TrialStory:
 class SearchStory:
     """A search with its trials in the order in which they were begun.
 
-    `drawn`: its points are not a grid or spelt out. `best` is the run of the best trial, None before one finished.
+    `drawn`: its points are not a grid or spelt out. `best` is the best trial, None before one finished.
     """
 
     result: SearchResult
     trials: tuple[TrialStory, ...]
     drawn: bool
-    best: RunDirectory | None
+    best: Trial | None
 
     @property
     def metric(self) -> Metric:
@@ -82,20 +82,19 @@ def read_search_story(run: RunDirectory, job_file: JobFile) -> SearchStory | Non
     begun = [trial for trial in result.trials if result.outcomes[trial.id].attempts]
     stories = tuple(_tell_trial(run, trial, result, keys) for trial in begun)
     drawn = asked.strategy != "grid"
-    return SearchStory(result, stories, drawn, find_best_trial(run, result))
-
-
-def find_best_trial(run: RunDirectory, result: SearchResult) -> RunDirectory | None:
-    """The run of the best trial so far."""
-    if not result.leaderboard:
-        return None
-    best = result.leaderboard[0].trials[0]
-    return next(trial.run(run) for trial in result.trials if trial.id == best)
+    return SearchStory(result, stories, drawn, _find_best(result))
 
 
 def has_begun(run: RunDirectory) -> bool:
     """Whether the run has a search that was ever begun."""
     return journal_path(run).is_file()
+
+
+def _find_best(result: SearchResult) -> Trial | None:
+    if not result.leaderboard:
+        return None
+    best = result.leaderboard[0].trials[0]
+    return next(trial for trial in result.trials if trial.id == best)
 
 
 def _tell_trial(run: RunDirectory, trial: Trial, result: SearchResult, keys: tuple[str, ...]) -> TrialStory:

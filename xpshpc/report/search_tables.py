@@ -39,8 +39,9 @@ def tabulate_points(metric: str, board: Sequence[Point], epochs: Mapping[str, in
         ("A trial", [write_duration(point["seconds"]) for point in board]),
         ("Core-hours", [write_value(point["core_hours"], 3) for point in board]),
     ]
-    places = [str(place) for place in range(1, len(board) + 1)]
-    return Table(("", *(title for title, _ in columns)), tuple(zip(places, *(cells for _, cells in columns))))
+    columns = [("", [str(place) for place in range(1, len(board) + 1)]), *columns]
+    titles, cells = zip(*columns, strict=True)
+    return Table(titles, tuple(zip(*cells, strict=True)))
 
 
 def list_sources(board: Sequence[Point]) -> list[str]:

@@ -22,7 +22,9 @@ from xpshpc.report.recent import (
     parse_object,
     read_recent,
 )
+from xpshpc.report.search_status import read_search_status
 from xpshpc.run_directory import RunDirectory
+from xpshpc.search.ledger import journal_path
 from xpshpc.store.identity import Identity, read_identity
 from xpshpc.store.lease import read_owner
 from xpshpc.store.manifest import Tally, read_manifest
@@ -43,6 +45,7 @@ class Status:
     of training, where it has GPUs. `records_read` tells how many of the shards' records the sums are from: fewer than
     are committed, and all but the counts of shards are estimates. `slurm` says how SLURM was asked, `jobs` what it
     answered. `idle_s` is the time since a stage last told anything; `errors` are the last failures, oldest first.
+    `search` tells how the run's search stands (None: there is none, or it has not begun).
     """
 
     run: str
@@ -73,12 +76,15 @@ class Status:
     errors: tuple[str, ...]
     training: dict[str, Any] | None
     evaluation: dict[str, Any] | None
+    search: dict[str, Any] | None = None
 
     @property
     def complete(self) -> bool:
         """Whether nothing is left to watch: the data set is whole, nobody works, and no job or stage is to come."""
-        at_rest = self.planned > 0 and not self.pending and not self.working
-        ended = self.evaluation is not None or (self.idle_s or 0.0) >= QUIET_S
+        searching = self.search is not None and self.search["working"]
+        at_rest = self.planned > 0 and not self.pending and not self.working and not searching
+        searched = self.search is not None and self.search["ended"] not in (None, "stopped")
+        ended = self.evaluation is not None or searched or (self.idle_s or 0.0) >= QUIET_S
         return at_rest and ended and not any(job.active for job in self.jobs)
 
     def as_json(self) -> dict[str, Any]:
@@ -136,6 +142,7 @@ def read_status(run: RunDirectory, now: float | None = None, scheduler: Schedule
         errors=list_errors(events),
         training=_last_epoch(run.train / "history.jsonl"),
         evaluation=_metrics(run.evaluate / "metrics.json"),
+        search=read_search_status(run),
     )
 
 
@@ -192,7 +199,8 @@ def _read_history(file: Path) -> list[EpochFinished]:
 def _stage_files(run: RunDirectory) -> dict[str, float]:
     """When the file of events of each stage was last written, in seconds since the epoch."""
     files = {"generate": run.events}
-    files |= {folder.name: folder / "events.jsonl" for folder in (run.train, run.evaluate, run.search)}
+    files |= {folder.name: folder / "events.jsonl" for folder in (run.train, run.evaluate)}
+    files["search"] = journal_path(run)
     return {stage: file.stat().st_mtime for stage, file in files.items() if file.exists()}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from xpshpc.config import JobFile
+from xpshpc.cluster.profile import Launcher
+from xpshpc.config import Budget, JobFile
 from xpshpc.errors import UsageError
 from xpshpc.events import EventLog, Listener, read_events
 from xpshpc.generate.stop import StopSignals
@@ -25,7 +26,7 @@ from xpshpc.search.trial import Trial
 from xpshpc.store.stage import hold_stage
 from xpshpc.train.check import check_stored, check_training
 
-_CHECKED = ("global_batch", "accumulate", "samples", "early_stopping")
+_CHECKED = ("global_batch", "accumulate", "samples", "early_stopping", "elastic")
 
 
 def search(
@@ -51,7 +52,8 @@ def search(
     """
     asked = search_section(job_file)
     strategy, metric = choose_strategy(job_file), choose_metric(asked)
-    check_trials(strategy.examples, metric, job_file, room.ranks)
+    check_trials(strategy.examples, metric, job_file, room.ranks, room.launcher)
+    check_budget(asked.budget, room)
     check_stored(run, job_file, room.ranks)
     progress = SearchProgress(on_event)
     with (
@@ -89,13 +91,25 @@ def search(
     )
 
 
-def check_trials(trials: Sequence[Trial], metric: Metric, job_file: JobFile, ranks: int) -> None:
+def check_trials(
+    trials: Sequence[Trial], metric: Metric, job_file: JobFile, ranks: int, launcher: Launcher = "gloo"
+) -> None:
     """Raises UsageError for a metric that nobody knows, and for a trial that so many ranks cannot train."""
     check_metric(metric, job_file)
     # Of thousands of trials, those that differ in what is checked.
     kinds = {repr([getattr(trial.job_file.job.train, key) for key in _CHECKED]): trial for trial in trials}
     for trial in kinds.values():
-        check_training(trial.job_file, ranks)
+        check_training(trial.job_file, ranks, launcher)
+
+
+def check_budget(budget: Budget, room: Room) -> None:
+    """Raises UsageError for a budget that would never be spent."""
+    if budget.gpu_hours is not None and not room.gpus:
+        raise UsageError(
+            "SLURM gives these trials no GPUs, and of their GPU-hours none would ever be spent",
+            where="search.budget.gpu_hours",
+            try_="search.budget.core_hours, or --on with a profile that asks for gpus_per_node",
+        )
 
 
 def _first_asked(run: RunDirectory, job_id: str, now: float) -> float:

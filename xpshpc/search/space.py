@@ -154,7 +154,11 @@ def check_key(dotted: str, science: str, where: str = WHERE) -> None:
     elif section != "train" or not rest:
         why, cure = "it does not change the training", "keys of [train], as train.learning_rate"
     elif rest.partition(".")[0] not in Train.model_fields:
-        raise UsageError(f"{dotted}: unknown key{nearest(rest, known_keys(Train, []))}", where=where)
+        raise UsageError(
+            f"{dotted}: unknown key{nearest(rest, known_keys(Train, []))}",
+            where=where,
+            try_="a key of [train], as train.learning_rate",
+        )
     else:
         return
     raise UsageError(f"{dotted} cannot be searched over: {why}", where=where, try_=cure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from xpshpc.config import JobFile, Train
 from xpshpc.errors import UsageError
@@ -14,11 +15,18 @@ from xpshpc.store.record import CommitRecord, read_records
 from xpshpc.train.batches import check_even_share
 from xpshpc.train.metric import check_metric_name
 
+if TYPE_CHECKING:
+    from xpshpc.cluster.profile import Launcher
 
-def check_training(job_file: JobFile, ranks: int) -> None:
-    """Raises UsageError for what the job alone tells: parts, a metric, samples or shards that do not fit."""
+
+def check_training(job_file: JobFile, ranks: int, launcher: Launcher = "gloo") -> None:
+    """Raises UsageError for what the job alone tells: parts, a metric, samples, shards or ranks that do not fit."""
     job = job_file.job
     train = job.train
+    if train.elastic is not None:
+        from xpshpc.cluster.ranks.elastic import check_elastic
+
+        check_elastic(launcher, ranks, train.elastic.min_ranks)
     check_even_share(train.global_batch, ranks)
     share = train.global_batch // ranks
     if share % train.accumulate:

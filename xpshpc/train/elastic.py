@@ -13,7 +13,7 @@ from xpshpc.run_directory import RunDirectory
 from xpshpc.train.checkpoint import Checkpoint
 from xpshpc.train.history import RanksChanged
 from xpshpc.train.loop import Trainer
-from xpshpc.train.rank import train_on_rank
+from xpshpc.train.rank import Held, train_on_rank
 from xpshpc.train.result import events_path
 
 
@@ -21,23 +21,25 @@ class Memory:
     """What this process holds of a training: the state after the last step, wherever the step after it failed."""
 
     def __init__(self) -> None:
-        self.checkpoint: Checkpoint | None = None
-        self._trainer: Trainer | None = None
+        self.held: Held | None = None
+        self._watched: tuple[Trainer, int] | None = None
 
     @property
     def steps(self) -> int:
         """Steps of the training that are held; -1 where there is nothing."""
-        return -1 if self.checkpoint is None else self.checkpoint.progress.steps_done
+        return -1 if self.held is None else self.held.checkpoint.progress.steps_done
 
-    def watch(self, trainer: Trainer) -> None:
+    def watch(self, trainer: Trainer, begun_at: int) -> None:
         """Remembers whose state it will be."""
-        self._trainer = trainer
+        self._watched = trainer, begun_at
 
     def keep(self) -> None:
         """Takes the state of the trainer that was watched since the last time, if it has begun."""
-        if self._trainer is not None and self._trainer.reached.progress is not None:
-            self.checkpoint = Checkpoint(self._trainer.reached.progress, *self._trainer.stepper.variables())
-        self._trainer = None
+        if self._watched is not None:
+            trainer, begun_at = self._watched
+            if trainer.reached.progress is not None:
+                self.held = Held(Checkpoint(trainer.reached.progress, *trainer.stepper.variables()), begun_at)
+        self._watched = None
 
 
 def train_elastically(
@@ -69,7 +71,7 @@ def train_elastically(
                     ranks,
                     should_stop=lambda: should_stop() or membership.pausing,
                     until_epoch=until_epoch,
-                    held=memory.checkpoint,
+                    held=memory.held,
                     watch=memory.watch,
                 )
                 return

@@ -51,9 +51,9 @@ def train(
     those of the checkpoints, or a training of this run that goes on elsewhere; Drained when asked to stop; else what
     `run_gang` and the ranks raise.
     """
-    start = _choose_gang(job_file, launcher, ranks)
+    start = _choose_gang(job_file)
     settings = settings_hash(job_file)
-    check_training(job_file, ranks)
+    check_training(job_file, ranks, launcher)
     check_stored(run, job_file, ranks)
 
     def find_done() -> TrainResult | PausedTraining | None:
@@ -94,9 +94,9 @@ def train(
     return replace(result, reused=False) if isinstance(result, TrainResult) else result
 
 
-def _choose_gang(job_file: JobFile, launcher: Launcher, ranks: int) -> Callable[..., GangResult]:
+def _choose_gang(job_file: JobFile) -> Callable[..., GangResult]:
     """What runs the ranks: a gang that ends with its first loss, or one that goes on where the job asks for that."""
-    from xpshpc.cluster.ranks.elastic import check_elastic, run_elastic_gang
+    from xpshpc.cluster.ranks.elastic import run_elastic_gang
     from xpshpc.cluster.ranks.elastic_group import Elasticity
     from xpshpc.cluster.ranks.gang import run_gang
 
@@ -104,7 +104,6 @@ def _choose_gang(job_file: JobFile, launcher: Launcher, ranks: int) -> Callable[
     if train.elastic is None:
         return run_gang
     elastic = train.elastic
-    check_elastic(launcher, ranks, elastic.min_ranks)
     # Each rank computes its share of a batch in so many equal parts.
     elasticity = Elasticity(
         elastic.min_ranks, elastic.replace, elastic.losses, divides=train.global_batch // train.accumulate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from xpshpc.cluster.communicator import GradientCommunicator
 from xpshpc.config import Train
-from xpshpc.domain import Place, Problem
+from xpshpc.domain import Place, Problem, sound_rows
 from xpshpc.errors import Drained, ExitCode, XpshpcError
 from xpshpc.train.batches import Batch, Order, RankSlice, ShardReader, read_batches
 from xpshpc.train.checkpoint import Checkpoint, Progress, Variables
@@ -25,6 +26,8 @@ from xpshpc.train.stopping import is_over
 from xpshpc.train.validation import LARGEST_BATCH, validate
 
 _TELL_EVERY_S = 0.5
+_SLOWER = "a smaller train.learning_rate, or a train.gradient_clip"
+_KEPT = "earlier checkpoints are kept"
 
 
 class Diverged(XpshpcError):
@@ -119,9 +122,8 @@ class Trainer:
                 done = progress.steps_done + batch.step - progress.step
                 result = self.stepper.step(inputs, truth, self.schedule.rate(done), self.should_stop())
                 if not result.finite:
-                    # A rectifier can turn a NaN into 0: the loss alone does not tell which samples are sound.
-                    sound = np.isfinite(result.losses) & np.isfinite(inputs.reshape(len(inputs), -1)).all(axis=1)
-                    raise self._diverged(progress.epoch, batch, sound)
+                    sound = sound_rows(inputs, *truth.values())
+                    raise self._diverged(progress.epoch, batch, sound, np.isfinite(result.losses))
                 loss_sum += result.loss * self.order.global_batch
                 samples += self.order.global_batch
                 self.reached.progress = so_far(batch.step + 1)
@@ -147,6 +149,12 @@ class Trainer:
             self.ranks,
             batch=min(self.order.global_batch, LARGEST_BATCH),
         )
+        if not math.isfinite(validation["loss"]):
+            raise Diverged(
+                f"the validation loss is not finite, from sound samples; {_KEPT}",
+                where=f"epoch {progress.epoch + 1}, validation",
+                try_=_SLOWER,
+            )
         train_s = progress.seconds
         finished = EpochFinished(
             epoch=progress.epoch + 1,
@@ -191,17 +199,15 @@ class Trainer:
                 try_="xpshpc doctor; the last checkpoint is good",
             )
 
-    def _diverged(self, epoch: int, batch: Batch, sound: NDArray[np.bool_]) -> Diverged:
-        bad, everyone = (
-            sorted({int(shard) for own in self.ranks.gather(shards) for shard in own})
-            for shards in (np.unique(batch.shards[~sound]), np.unique(batch.shards))
+    def _diverged(self, epoch: int, batch: Batch, sound: NDArray[np.bool_], finite: NDArray[np.bool_]) -> Diverged:
+        """The fault of samples that are not `sound`; else that of weights, for which losses are not `finite`."""
+        bad, hit, everyone = (
+            sorted({int(shard) for own in self.ranks.gather(np.unique(shards)) for shard in own})
+            for shards in (batch.shards[~sound], batch.shards[~finite], batch.shards)
         )
-        if bad:
-            cause = f"bad samples of shard(s) {', '.join(map(str, bad))}"
-        else:
-            cause = f"sound samples; the batch's shards are {', '.join(map(str, everyone))}"
+        kind, shards, cure = ("bad", bad, "xpshpc verify RUN") if bad else ("sound", hit or everyone, _SLOWER)
         return Diverged(
-            f"loss or gradient is not finite, from {cause}; the last good checkpoint is kept",
+            f"loss or gradient is not finite, from {kind} samples of shard(s) {', '.join(map(str, shards))}; {_KEPT}",
             where=f"epoch {epoch + 1}, step {batch.step + 1}",
-            try_="xpshpc verify RUN; if the data are sound, a smaller train.learning_rate or a train.gradient_clip",
+            try_=cure,
         )

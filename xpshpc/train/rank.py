@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,14 @@ from xpshpc.train.stopping import is_over
 from xpshpc.train.validation import LARGEST_BATCH
 
 
+@dataclass(frozen=True)
+class Held:
+    """What a process holds of a training in memory; `begun_at` are the steps that were done when the command began."""
+
+    checkpoint: Checkpoint
+    begun_at: int
+
+
 def train_on_rank(
     run: RunDirectory,
     job_file: JobFile,
@@ -38,14 +47,14 @@ def train_on_rank(
     *,
     should_stop: Callable[[], bool],
     until_epoch: int | None = None,
-    held: Checkpoint | None = None,
-    watch: Callable[[Trainer], None] = lambda trainer: None,
+    held: Held | None = None,
+    watch: Callable[[Trainer, int], None] = lambda trainer, begun_at: None,
 ) -> None:
     """Trains from the last whole checkpoint, or from the start, to the end; the first rank saves the model.
 
     Paused after `until_epoch` epochs, it leaves its checkpoint and no model. Where the first rank has `held` a state in
-    memory, all go on from there; `watch` is given the trainer before its first step. Raises what `Trainer.run` raises,
-    and UsageError for a checkpoint of other settings.
+    memory, all go on from there; `watch` is given the trainer before its first step, and the steps that were done when
+    the command began. Raises what `Trainer.run` raises, and UsageError for a checkpoint of other settings.
     """
     begun = time.monotonic()
     job = job_file.job
@@ -59,8 +68,7 @@ def train_on_rank(
         job.train.buffer_shards,
     )
     stepper = Stepper(_network(problem, job_file, store), problem, ranks, job.train)
-    progress = _resume(run, stepper, ranks, settings_hash(job_file), held)
-    resumed_from = progress.steps_done or None
+    progress, begun_at = _resume(run, stepper, ranks, settings_hash(job_file), held)
     with ExitStack() as stack:
         scribe = stack.enter_context(_Scribe(run, job.train.keep_checkpoints)) if ranks.rank == 0 else None
         watchers = Watchers(scribe.save, scribe.finish_epoch, scribe.progress) if scribe else _SILENT
@@ -79,7 +87,7 @@ def train_on_rank(
         if scribe:
             planned = trainer.count_steps(trainer.last_epoch)
             scribe.log.emit(StageStarted("train", planned, progress.steps_done, "steps"))
-        watch(trainer)
+        watch(trainer, begun_at)
         progress = trainer.run(progress)
         if is_over(job.train, progress.history):
             if ranks.rank == 0:
@@ -89,7 +97,7 @@ def train_on_rank(
                 stepper, problem, store, split.validation, ranks, batch=min(order.global_batch, LARGEST_BATCH)
             )
             if scribe:
-                training = summarise(progress, epochs=job.train.epochs, ranks=ranks.size, resumed_from=resumed_from)
+                training = summarise(progress, epochs=job.train.epochs, ranks=ranks.size, resumed_from=begun_at or None)
                 save_model(run, stepper.network, problem, training, calibration)
         if scribe:
             scribe.log.emit(StageFinished("train", round(time.monotonic() - begun, 3)))
@@ -112,13 +120,16 @@ def _network(problem: Problem, job_file: JobFile, store: Store) -> Any:
 
 
 def _resume(
-    run: RunDirectory, stepper: Stepper, ranks: GradientCommunicator, settings: str, held: Checkpoint | None
-) -> Progress:
-    """Brings every rank to what the first one holds, or to the last whole checkpoint, or to the first one's weights."""
+    run: RunDirectory, stepper: Stepper, ranks: GradientCommunicator, settings: str, held: Held | None
+) -> tuple[Progress, int]:
+    """Brings every rank to what the first one holds, or to the last whole checkpoint, or to the first one's weights.
+
+    Returns where the training stands, and the steps that were done when the command began.
+    """
     told = None
     if ranks.rank == 0:
         progress = Progress(settings)
-        checkpoint = held or latest_checkpoint(checkpoints_path(run), settings)
+        checkpoint = held.checkpoint if held else latest_checkpoint(checkpoints_path(run), settings)
         if checkpoint is not None:
             progress = checkpoint.progress
             try:
@@ -128,10 +139,10 @@ def _resume(
                     str(error), where=str(checkpoints_path(run)), try_=f"xpshpc train {run.path} --restart"
                 ) from None
         write_history(history_path(run), progress.history)
-        told = progress.as_json()
-    progress = Progress.from_json(ranks.broadcast(told))
+        told = {"progress": progress.as_json(), "begun_at": held.begun_at if held else progress.steps_done}
+    told = ranks.broadcast(told)
     stepper.broadcast()
-    return progress
+    return Progress.from_json(told["progress"]), told["begun_at"]
 
 
 _SILENT = Watchers(lambda checkpoint: None, lambda epoch: None, lambda done, note: None)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xpshpc.cluster.communicator import Communicator
-from xpshpc.domain import Problem
+from xpshpc.domain import Problem, check_sound
 from xpshpc.errors import UsageError
 from xpshpc.train.batches import RankSlice, ShardReader
 
@@ -64,10 +64,14 @@ def answer_shards(
     *,
     batch: int,
 ) -> Iterator[tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]], NDArray[np.float32]]]:
-    """Truth, answer and losses of this rank's share of the shards, at most `batch` samples at a time."""
-    for rows in _blocks(reader, problem.reads, shards, RankSlice(ranks.rank, ranks.size), batch):
-        truth = problem.targets(rows)
-        yield truth, *_answer_in_full_batch(network, problem.features(rows), truth, batch)
+    """Truth, answer and losses of this rank's share of the shards, at most `batch` samples at a time.
+
+    Raises UsageError for samples that are not finite.
+    """
+    for shard, rows in _blocks(reader, problem.reads, shards, RankSlice(ranks.rank, ranks.size), batch):
+        inputs, truth = problem.features(rows), problem.targets(rows)
+        check_sound(shard, inputs, truth)
+        yield truth, *_answer_in_full_batch(network, inputs, truth, batch)
 
 
 def _answer_in_full_batch(
@@ -82,11 +86,11 @@ def _answer_in_full_batch(
 
 def _blocks(
     reader: ShardReader, names: Sequence[str], shards: Sequence[int], mine: RankSlice, batch: int
-) -> Iterator[dict[str, NDArray[Any]]]:
+) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
     for shard in shards[mine.rank :: mine.size]:
         rows = reader.read_shard(shard, names)
         for start in range(0, len(rows[names[0]]), batch):
-            yield {name: values[start : start + batch] for name, values in rows.items()}
+            yield shard, {name: values[start : start + batch] for name, values in rows.items()}
 
 
 def _agree_on_names(mine: list[str], ranks: Communicator) -> list[str]:

@@ -295,6 +295,7 @@ def test_every_array_is_as_announced():
             assert np.isfinite(values.astype(float)).all(), name
 
 
+@pytest.mark.networks
 def test_what_weighs_less_teaches_less():
     """The loss of an error in an undetectable element is that of a smaller error; all weights 1 change nothing."""
     axis = np.linspace(400, 1486, 32)

@@ -12,6 +12,8 @@ from xpshpc.domain import Place
 from xpshpc.spectra.learning.augmentation import BLOCK_ROWS, augment
 from xpshpc.spectra.learning.task import Augmentation
 
+pytestmark = pytest.mark.networks
+
 CHANNELS, STEP_EV = 100, 0.5
 HERE = Place(seed=2**62 + 7, epoch=3, step=11, first=0)
 EVERYTHING = Augmentation(dose=(50, 5000), shift_eV=3.0, gain=0.3, background=0.2)

@@ -5,6 +5,8 @@ import pytest
 
 from xpshpc.spectra.learning.losses import composition_loss, spread_loss, thickness_loss
 
+pytestmark = pytest.mark.networks
+
 LOSSES = ("rmse", "mae", "weighted_square", "cross_entropy")
 FORMULAS = {
     "rmse": lambda t, y, w: np.sqrt((w * (y - t) ** 2).mean(axis=1)),

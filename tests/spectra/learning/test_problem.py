@@ -34,6 +34,7 @@ def some_answers(samples, seed=0):
     return truth, answer
 
 
+@pytest.mark.networks
 def test_the_loss_is_the_stated_formula(problem):
     truth, answer = some_answers(50)
     losses = problem.losses(truth, answer).numpy()
@@ -42,6 +43,7 @@ def test_the_loss_is_the_stated_formula(problem):
     np.testing.assert_allclose(losses, rmse + 0.05 * apart / 10.0, rtol=1e-5)
 
 
+@pytest.mark.networks
 def test_a_loss_belongs_to_its_sample_alone(problem):
     truth, answer = some_answers(20)
     together = problem.losses(truth, answer).numpy()
@@ -53,6 +55,7 @@ def test_a_loss_belongs_to_its_sample_alone(problem):
         np.testing.assert_allclose(alone, together[sample : sample + 1], rtol=1e-6)
 
 
+@pytest.mark.networks
 def test_a_perfect_answer_has_a_gradient_that_is_finite(problem):
     import tensorflow as tf
 
@@ -114,6 +117,7 @@ def test_scores_of_parts_add_up_to_those_of_the_whole(cut, seed):
         np.testing.assert_allclose(parts[0][name] + parts[1][name], whole[name], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.networks
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("loss", LossName.__args__)
 def test_the_loss_is_the_sum_that_the_task_weighs(loss, weighted):
@@ -134,6 +138,7 @@ def test_the_loss_is_the_sum_that_the_task_weighs(loss, weighted):
     np.testing.assert_allclose(problem.losses(truth, answer).numpy(), composition + 0.3 * apart, rtol=1e-5)
 
 
+@pytest.mark.networks
 @pytest.mark.parametrize("told", [{}, {"input": "area"}, {"input": "smoothed"}, {"input": "peaks", "peaks": 9}])
 def test_a_network_is_built_for_what_the_task_hands_it(told):
     problem = XpsProblem(np.linspace(400, 1486, CHANNELS), ELEMENTS, 1486.6, 10.0, XpsTask.model_validate(told))

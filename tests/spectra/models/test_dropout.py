@@ -6,7 +6,8 @@ import pytest
 from tests.spectra.models.spectra_in_a_few_channels import CHANNELS, SMALL, simulated, small_problem
 from xpshpc.cluster.communicator import Solo
 from xpshpc.config import Train
-from xpshpc.spectra.models.dropout import STEP_VARIABLE, Dropout
+
+pytestmark = pytest.mark.networks
 
 UNITS, SPECTRA = 400, 12
 
@@ -15,6 +16,8 @@ def masking_network(rate, seed=1):
     """A network that answers which of `UNITS` ones it kept, twice over."""
     import keras
 
+    from xpshpc.spectra.models.dropout import Dropout
+
     spectrum = keras.Input((CHANNELS,))
     drop = Dropout(rate, spectrum, seed)
     ones = keras.layers.Dense(UNITS, kernel_initializer="zeros", bias_initializer="ones")(spectrum)
@@ -22,6 +25,8 @@ def masking_network(rate, seed=1):
 
 
 def set_step(network, step):
+    from xpshpc.spectra.models.dropout import STEP_VARIABLE
+
     (variable,) = [variable for variable in network.non_trainable_variables if variable.name == STEP_VARIABLE]
     variable.assign(step)
 

@@ -11,6 +11,8 @@ from xpshpc.spectra.learning.losses import spread_loss
 from xpshpc.spectra.models import NETWORKS, build_network, check_network
 from xpshpc.spectra.models.heads import SMALLEST_SPREAD
 
+pytestmark = pytest.mark.networks
+
 PEAKS, STEPS = 16, 300
 
 

@@ -54,15 +54,32 @@ def test_an_overlayer_attenuates_by_its_attenuation_length():
         assert 1.0 / (at_line * np.cos(np.deg2rad(30.0))) == pytest.approx(length, rel=3e-4)
 
 
-@pytest.mark.parametrize(("formula", "loss"), [("Cu", "universal"), ("SiO2", "SiO2"), ("Si", "Si"), ("Ge", "Ge")])
-def test_the_coarse_background_is_the_fine_one(formula, loss, monkeypatch):
+LOSSES = {"Cu": "universal", "SiO2": "SiO2", "Si": "Si", "Ge": "Ge"}
+
+
+@pytest.fixture(scope="module")
+def backgrounds():
+    """For each formula its spectrum with the background in wide cells, and with one in cells of a channel."""
+
+    def spectra():
+        return [
+            simulate(quiet(analyser_fwhm_eV=[0.5, 1]), formula, 12.0, loss=loss) for formula, loss in LOSSES.items()
+        ]
+
+    coarse = spectra()
+    simulator_of.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xpshpc.spectra.simulation.background._WIDEST_CELL_EV", 0.6)
+        fine = spectra()
+    simulator_of.cache_clear()
+    return dict(zip(LOSSES, zip(coarse, fine, strict=True), strict=True))
+
+
+@pytest.mark.parametrize("formula", LOSSES)
+def test_the_coarse_background_is_the_fine_one(formula, backgrounds):
     """Cells of two to eight channels against cells of one: within 1e-3 of the strongest channel, rms within 3e-4."""
-    coarse = simulate(quiet(analyser_fwhm_eV=[0.5, 1]), formula, 12.0, loss=loss)
-    simulator_of.cache_clear()
-    monkeypatch.setattr("xpshpc.spectra.simulation.background._WIDEST_CELL_EV", 0.6)
-    fine = simulate(quiet(analyser_fwhm_eV=[0.5, 1]), formula, 12.0, loss=loss)
+    coarse, fine = backgrounds[formula]
     np.testing.assert_allclose(coarse, fine, atol=1e-3 * fine.max())
-    simulator_of.cache_clear()
     assert np.sqrt(np.mean((coarse - fine) ** 2)) < 3e-4 * fine.max()
 
 

@@ -1,4 +1,4 @@
-"""A plain dense network. It alone takes a list of peaks as well as a whole spectrum."""
+"""A plain dense network. It takes a list of peaks as well as a whole spectrum."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ def channels_of(network: str, input_shape: tuple[int, ...]) -> int:
         raise UsageError(
             f"{network} slides over the channels of a spectrum; a list of peaks has none",
             where="train.network",
-            try_='network = "dnn", or another train.task.input',
+            try_='network = "dnn" or "multikernel", or another train.task.input',
         )
     return input_shape[0]
 
