@@ -13,6 +13,7 @@ from rich.console import Console
 from tests.cli.test_errors import xpshpc
 from tests.spectra.line_network import survey
 from tests.train.stored_run import small_job, store_run
+from xpshpc.cli.measured import analyze_job
 from xpshpc.cli.show_measured import show_analysis, show_known_surveys, write_shares
 from xpshpc.run_directory import RunDirectory
 from xpshpc.spectra.learning.calibration import FLOOR, LEVELS, RANGES
@@ -118,3 +119,9 @@ def test_a_run_is_scored_on_held_out_and_on_measured_spectra(run: RunDirectory, 
 def test_a_table_that_cannot_be_written_is_refused_first(run: RunDirectory, tmp_path: Path) -> None:
     told = xpshpc("analyze", "gone.csv", "--model", str(run.path), "--csv", "t.xlsx", "--json", folder=tmp_path)
     assert told.returncode == 2 and json.loads(told.stdout)["where"] == "t.xlsx"
+
+
+def test_an_axis_too_coarse_for_a_survey_has_no_unknown_to_read(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    assert analyze_job(run, small_job(tmp_path), tmp_path / "no network") is None
+    assert not run.path.exists()

@@ -42,17 +42,20 @@ def analyze_job(run: RunDirectory, job_file: JobFile, network: Path) -> dict[str
     """The last stage of a whole run: reads the job's measured surveys, or a simulated unknown where there are none.
 
     `network` is the folder of the run's network. Writes analyze/analysis.json and figures. Returns None for a job of
-    another science.
+    another science, and where there are no surveys and an unknown on so coarse an axis would not pass for a measured one.
     """
     from xpshpc.run_directory import write_atomically
     from xpshpc.spectra.analyze import analyze as read_composition
+    from xpshpc.spectra.measured.spectrum import WIDEST_STEP_eV
     from xpshpc.spectra.settings import SpectraSettings
 
     settings = job_file.settings
     if not isinstance(settings, SpectraSettings):
         return None
-    run.analyze.mkdir(parents=True, exist_ok=True)
     surveys = settings.measured.files()
+    if not surveys and settings.instrument.channel_eV > WIDEST_STEP_eV:
+        return None
+    run.analyze.mkdir(parents=True, exist_ok=True)
     files = surveys or [_simulate_unknown(settings, job_file.job.seed, run.analyze / "simulated-unknown.csv")]
     answer = read_composition(files, network, plot_directory=run.analyze).as_json()
     if not surveys:
