@@ -42,7 +42,7 @@ def analyze_job(run: RunDirectory, job_file: JobFile, network: Path) -> dict[str
     """The last stage of a whole run: reads the job's measured surveys, or a simulated unknown where there are none.
 
     `network` is the folder of the run's network. Writes analyze/analysis.json and figures. Returns None for a job of
-    another science, and where there are no surveys and an unknown on so coarse an axis would not pass for a measured one.
+    another science, and where an unknown on so coarse an axis would not pass for a measured one.
     """
     from xpshpc.run_directory import write_atomically
     from xpshpc.spectra.analyze import analyze as read_composition
