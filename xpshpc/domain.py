@@ -24,7 +24,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 def sound_rows(*arrays: NDArray[Any]) -> NDArray[np.bool_]:
     """Which samples have nothing but finite numbers in all of these arrays (n, …), as (n,)."""
-    finite = [np.isfinite(values.reshape(len(values), -1)).all(axis=1) for values in arrays]
+    finite = [np.isfinite(values).all(axis=tuple(range(1, values.ndim))) for values in arrays]
     sound: NDArray[np.bool_] = np.logical_and.reduce(finite)
     return sound
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.train.stored_run import small_job, store_run
 from xpshpc.cluster.communicator import Solo
+from xpshpc.domain import check_sound, sound_rows
 from xpshpc.errors import UsageError, XpshpcError
 from xpshpc.evaluate.evaluate import evaluate
 from xpshpc.plan.shards import split_shards
@@ -68,3 +69,9 @@ def test_held_out_samples_that_are_no_numbers_are_not_scored(tmp_path):
     with pytest.raises(UsageError, match="not finite") as caught:
         evaluate(run, job_file, ranks=1)
     assert caught.value.where == f"shard {held_out[0]}"
+
+
+def test_of_no_samples_none_is_unsound():
+    none = sound_rows(np.zeros((0, 5)), np.zeros(0))
+    assert none.shape == (0,)
+    check_sound(7, np.zeros((0, 5), np.float32), {"composition": np.zeros((0, 3)), "overlayer_thickness": np.zeros(0)})
