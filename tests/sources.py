@@ -137,7 +137,7 @@ class NumbersDomain:
         assert isinstance(settings, Settings)
         return Numbers(settings, seed)
 
-    def problem(self, settings: BaseModel) -> Any:
+    def problem(self, settings: BaseModel, task: Mapping[str, Any]) -> Any:
         raise NotImplementedError("numbers teach nothing")
 
     def panels(self, *_: Any, **__: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ class _Anything:
 class InstalledNumbers(NumbersDomain):
     """Numbers, with a problem that a job file can be checked against."""
 
-    def problem(self, settings: BaseModel) -> Any:
+    def problem(self, settings: BaseModel, task: Mapping[str, Any]) -> Any:
         return _Anything()
 
 

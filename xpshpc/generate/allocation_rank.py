@@ -37,6 +37,9 @@ def coordinate(call: Call, folder: Path) -> int:
         write_atomically(error_file(folder), json.dumps(error.as_json()).encode())
         traceback.print_exc()
         return int(error.exit_code)
+    except Exception:  # noqa: BLE001 - Dask's threads would keep a process alive that died of it
+        traceback.print_exc()
+        return int(ExitCode.BUG)
     write_atomically(result_file(folder), json.dumps(result.as_json()).encode())
     return int(ExitCode.DONE)
 
