@@ -99,14 +99,16 @@ class LeashedGang:
         if self._called_off or (self._asked and not told):
             # Ranks that came after that were ended before they had anything to write.
             return {0: int(ExitCode.DRAINED)}
-        self._lost = tuple(number for number, rank in told.items() if rank.left is None and (rank.gone or over))
+        lost = [number for number, rank in told.items() if rank.left is None and (rank.gone or over)]
         left = {number: rank.left for number, rank in told.items() if rank.left is not None}
         self._end()
         heard = self.read_exit(self._said(), self.ranks)
-        lost = dict.fromkeys(self._lost, -int(signal.SIGKILL))
+        # Where the command names who failed first, the others were lost by its ending of them.
+        self._lost = tuple(number for number in lost if heard.get(number) or not any(heard.values()))
+        killed = dict.fromkeys(self._lost, -int(signal.SIGKILL))
         # Of ranks that were well until this end, the command tells how we ended them.
-        ended = {rank: code for rank, code in heard.items() if code and (rank in lost or rank not in told)}
-        codes = lost | ended | left
+        ended = {rank: code for rank, code in heard.items() if code and (rank in killed or rank not in told)}
+        codes = killed | ended | left
         if not any(codes.values()) and not told:
             return {0: self._process.returncode}
         return codes
