@@ -103,8 +103,10 @@ class LeashedGang:
         left = {number: rank.left for number, rank in told.items() if rank.left is not None}
         self._end()
         heard = self.read_exit(self._said(), self.ranks)
-        # Where the command names who failed first, the others were lost by its ending of them.
-        self._lost = tuple(number for number in lost if heard.get(number) or not any(heard.values()))
+        # Where the command names a rank that failed first, the others were lost by its ending of them.
+        named = [number for number in lost if heard.get(number)]
+        failed = any(heard.get(number) for number, code in left.items() if code not in (0, ExitCode.DRAINED))
+        self._lost = tuple(named or ([] if failed else lost))
         killed = dict.fromkeys(self._lost, -int(signal.SIGKILL))
         # Of ranks that were well until this end, the command tells how we ended them.
         ended = {rank: code for rank, code in heard.items() if code and (rank in killed or rank not in told)}
