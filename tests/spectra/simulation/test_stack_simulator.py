@@ -198,7 +198,7 @@ def test_drawn_areas_are_the_listed_intensities(source: str) -> None:
     photo = simulator.table.kind[emission.line] != LineKind.AUGER
     added = sum(height for _, height in xray_sources()[source].satellites)
     expected = emission.intensity.sum() + added * emission.intensity[photo].sum()
-    for step in (0.1, 0.4):
+    for step in (0.05, 0.4):
         axis = np.arange(-2000.0, 4000.0, step)
         area = simulator.draw(stack, emission, axis, analyser_fwhm_eV=1.0, losses="none").sum() * step
         assert area == pytest.approx(expected, rel=1e-3)
