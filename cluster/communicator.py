@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xpshpc.cluster.messages import Messages, Op, as_reducible, check_root
-from xpshpc.errors import Drained, EnvironmentFault, UsageError, XpshpcError
+from xpshpc.errors import Drained, EnvironmentFault, ExitCode, UsageError, XpshpcError
 
 Kind = Literal["auto", "solo", "horovod", "mpi"]
 
@@ -27,6 +27,8 @@ _MPI_RANKS = ("PMIX_RANK", "PMI_RANK")
 
 class RankLost(XpshpcError):
     """Another rank of the group is gone, so that nothing can be exchanged in it any more."""
+
+    exit_code = ExitCode.RANK_LOST
 
 
 class Communicator(Protocol):
@@ -213,7 +215,8 @@ def open_communicator(kind: Kind = "auto") -> Iterator[Solo | Horovod | Mpi]:
     """Joins this process to its ranks.
 
     "auto" reads the launch from the environment: Horovod for a Gloo launch, Mpi for an MPI launch, else Solo. Raises
-    UsageError for an unknown kind, EnvironmentFault where the library cannot start.
+    UsageError for an unknown kind, EnvironmentFault where the library cannot start; what fails inside because another of
+    Horovod's ranks is gone raises RankLost, so that its launcher looks for the cause elsewhere.
     """
     chosen = launch_kind(os.environ) if kind == "auto" else kind
     if chosen == "solo":
@@ -222,7 +225,12 @@ def open_communicator(kind: Kind = "auto") -> Iterator[Solo | Horovod | Mpi]:
         yield Mpi()
     elif chosen == "horovod":
         horovod = Horovod()
-        yield horovod
+        try:
+            yield horovod
+        except Exception as error:
+            if not _tells_of_a_lost_rank(error):
+                raise
+            raise RankLost("another rank is gone", try_="the same command again") from error
         # Only after success: a rank that fails must not wait in the shutdown for those who wait for its gradients.
         horovod.close()
     else:

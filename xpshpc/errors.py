@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a command tells the shell, and SLURM, when it ends."""
+    """What a command tells the shell, and SLURM, when it ends; RANK_LOST is said by a rank to its launcher only."""
 
     DONE = 0
     BUG = 1
@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     VERIFICATION = 4
     ENVIRONMENT = 5
     DRAINED = 75
+    RANK_LOST = 76
 
 
 class XpshpcError(Exception):

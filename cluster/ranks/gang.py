@@ -145,19 +145,24 @@ def explain_failure(
     """The error to raise for ranks that left with these codes (negative: a signal): the cause, not its consequences.
 
     An error that a rank explained itself comes first, then what the cluster did (`fault`), then a rank that a signal
-    ended, then any other exit code: the ranks that lose a partner fail too, and later.
+    ended, then any other exit code. Ranks that fail because they lost another one are the cause only where none else is.
     """
     drained = (ExitCode.DRAINED, -signal.SIGTERM, -signal.SIGUSR1) if asked else (ExitCode.DRAINED,)
     if all(code in drained for code in failed.values()):
         return Drained("the ranks stopped in good order", try_=_AGAIN)
     for rank in sorted(errors):
-        if errors[rank]["exit_code"] != ExitCode.DRAINED:
+        if errors[rank]["exit_code"] not in (ExitCode.DRAINED, ExitCode.RANK_LOST):
             return _as_raised(errors[rank])
     if fault is not None:
         return fault
-    signalled = [(rank, code) for rank, code in sorted(failed.items()) if code < 0]
     # Who stopped in good order was asked to, because another had failed.
-    rank, code = (signalled or sorted(item for item in failed.items() if item[1] != ExitCode.DRAINED))[0]
+    causes = {rank: code for rank, code in failed.items() if code not in (ExitCode.DRAINED, ExitCode.RANK_LOST)}
+    if not causes:
+        return EnvironmentFault(
+            f"the ranks lost each other, and none of {len(tails)} says why", where=str(logs), try_=_AGAIN
+        )
+    signalled = [(rank, code) for rank, code in sorted(causes.items()) if code < 0]
+    rank, code = (signalled or sorted(causes.items()))[0]
     tail = f"; the end of its log:\n{tails[rank]}" if tails[rank] else "; its log is empty"
     where = str(log_path(logs, rank))
     if code < 0:

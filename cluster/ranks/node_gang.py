@@ -41,6 +41,7 @@ from xpshpc.errors import EnvironmentFault, ExitCode, XpshpcError
 
 NodeLauncher = Literal["srun-gloo", "srun-pmix", "mpirun"]
 
+_NOT_THE_CAUSE = (None, ExitCode.DONE, ExitCode.DRAINED, ExitCode.RANK_LOST)
 _PAUSE_S = 2.0
 _WORDS_S = 5.0
 _END_S = 10.0
@@ -105,7 +106,7 @@ class LeashedGang:
         heard = self.read_exit(self._said(), self.ranks)
         # Where the command names a rank that failed first, the others were lost by its ending of them.
         named = [number for number in lost if heard.get(number)]
-        failed = any(heard.get(number) for number, code in left.items() if code not in (0, ExitCode.DRAINED))
+        failed = any(heard.get(number) for number, code in left.items() if code not in _NOT_THE_CAUSE)
         self._lost = tuple(named or ([] if failed else lost))
         killed = dict.fromkeys(self._lost, -int(signal.SIGKILL))
         # Of ranks that were well until this end, the command tells how we ended them.
@@ -135,9 +136,7 @@ class LeashedGang:
                 try_="xpshpc doctor --on PROFILE",
             )
         heard = self.read_exit(said, self.ranks)
-        explained = any(map(heard.get, self._lost)) or any(
-            rank.left not in (None, 0, ExitCode.DRAINED) for rank in told.values()
-        )
+        explained = any(map(heard.get, self._lost)) or any(rank.left not in _NOT_THE_CAUSE for rank in told.values())
         silent = [] if explained else [told[rank] for rank in self._lost]
         if silent:
             first = silent[0]

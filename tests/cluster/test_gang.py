@@ -185,6 +185,10 @@ def test_the_cause_is_told_and_not_what_followed():
     assert explain_failure({0: 1, 1: 1}, told, ["", ""], logs, False).what == "NaN"
     assert isinstance(explain_failure({0: 1, 1: -9}, {}, ["lost a partner", ""], logs, False), RankKilled)
     assert "rank 0 of 2" in explain_failure({0: 1}, {}, ["x", ""], logs, False).what
+    lost = {0: {"error": "another rank is gone", "where": "", "try": "", "exit_code": 76}}
+    assert "rank 1 of 2" in explain_failure({0: 76, 1: 1}, lost, ["", "x"], logs, False).what
+    assert isinstance(explain_failure({0: 76, 1: -9}, lost, ["", ""], logs, False), RankKilled)
+    assert "lost each other" in explain_failure({0: 76}, lost, ["", ""], logs, False).what
     assert isinstance(explain_failure({0: 75, 1: 75}, {}, ["", ""], logs, False), Drained)
     assert isinstance(explain_failure({0: -15, 1: 75}, {}, ["", ""], logs, True), Drained)
     assert isinstance(explain_failure({0: -15, 1: 75}, {}, ["", ""], logs, False), RankKilled)
