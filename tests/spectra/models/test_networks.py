@@ -24,9 +24,10 @@ def numbers(answer):
     return {name: np.asarray(values) for name, values in answer.items()}
 
 
+@pytest.mark.parametrize("composition", ["softmax", "amounts"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_answers_are_what_they_are_called(name):
-    network = small_network(name)
+def test_answers_are_what_they_are_called(name, composition):
+    network = small_network(name, composition=composition)
     answer = numbers(network(np.random.default_rng(0).random((7, CHANNELS), np.float32)))
     assert set(answer) == {"composition", "composition_spread", "overlayer_thickness"}
     assert answer["composition"].shape == answer["composition_spread"].shape == (7, len(ELEMENTS))
@@ -54,12 +55,12 @@ def test_a_network_is_decided_by_its_seed(name):
         shapes[kernel.shape].append(kernel)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize(("dropout", "composition"), [(0.0, "softmax"), (0.4, "amounts")])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_saved_network_answers_as_before_to_whoever_has_keras(name, dropout, tmp_path):
+def test_a_saved_network_answers_as_before_to_whoever_has_keras(name, dropout, composition, tmp_path):
     import keras
 
-    network = small_network(name, dropout=dropout)
+    network = small_network(name, dropout=dropout, composition=composition)
     spectra = np.random.default_rng(0).random((5, CHANNELS), np.float32)
     path = tmp_path / "model.keras"
     network.save(path)
@@ -75,14 +76,16 @@ def test_a_saved_network_answers_as_before_to_whoever_has_keras(name, dropout, t
     )
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_learns_a_handful_of_spectra_by_heart(name):
+@pytest.mark.parametrize(
+    ("name", "composition"), [*((name, "softmax") for name in NETWORKS), ("vanilla_cnn", "amounts")]
+)
+def test_a_network_learns_a_handful_of_spectra_by_heart(name, composition):
     import keras
     import tensorflow as tf
 
     problem, rows = small_problem(thickness_weight=0.1, spread_weight=0.01), simulated(12)
     spectra, truth = tf.constant(problem.features(rows)), problem.targets(rows)
-    network = small_network(name)
+    network = small_network(name, composition=composition)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, STEPS))
 
     @tf.function
@@ -190,6 +193,7 @@ def test_the_sizes_that_come_by_themselves_fit_a_survey(name):
         ("dnn", {"widths": []}, "widths: "),
         ("dnn", {"widths": [64, 0]}, "widths.1: "),
         ("dnn", {"dropout": 1.0}, "dropout: "),
+        ("dnn", {"composition": "areas"}, "composition: "),
         ("inception", {"stages": [[12]]}, "stages.0.0: .*multiple of 8"),
         ("inception", {}, "only 6 channels are left at stage 2, which needs 11"),
         ("resnet27", {"entry_stride": 16, "widths": [8] * 4}, "only 2 channels are left at stage 3"),

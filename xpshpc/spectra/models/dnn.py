@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from xpshpc.config import Section
-from xpshpc.spectra.models.heads import answer_heads, initialiser
+from xpshpc.spectra.models.heads import Answers, answer_heads, initialiser
 
 Width = Annotated[int, Field(gt=0, le=16384)]
 
 
-class Parameters(Section):
+class Parameters(Answers):
     """Widths of the hidden layers, the last of which holds the features."""
 
     widths: tuple[Width, ...] = Field((1024, 512, 256), min_length=1, max_length=32)
@@ -42,4 +41,4 @@ def build(
             name="features" if number == len(parameters.widths) else f"dense_{number}",
         )(x)
         x = drop(x)
-    return drop.network(answer_heads(x, elements, thickness_scale_A, seed), "dnn")
+    return drop.network(answer_heads(x, parameters, elements, thickness_scale_A, seed), "dnn")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field
+
+from xpshpc.config import Section
 from xpshpc.spectra.learning.names import COMPOSITION, SPREAD, THICKNESS
 
 SMALLEST_SPREAD = 1e-4
@@ -11,26 +14,49 @@ SMALLEST_SPREAD = 1e-4
 
 _FIRST_SPREAD = -4.0
 _SPREAD_UNITS = 128
+_FIRST_AMOUNT = -2.0
+_LEAST_AMOUNT = 1e-7
 
 
-def answer_heads(features: Any, elements: int, thickness_scale_A: float, seed: int) -> dict[str, Any]:
+class Answers(Section):
+    """What all networks' parameters have in common: how they answer."""
+
+    composition: Literal["softmax", "amounts"] = Field(
+        "softmax",
+        description="softmax: exponentials of the last layer over their sum; amounts: an amount of each element, not "
+        "below zero, over the sum of all amounts, as fractions follow from peak areas",
+    )
+
+
+def answer_heads(features: Any, answers: Answers, elements: int, thickness_scale_A: float, seed: int) -> dict[str, Any]:
     """All answers, each from the features tensor (n, d) by itself: see the three heads."""
-    composition = composition_head(features, elements, seed)
+    composition = composition_head(features, answers, elements, seed)
     _, thickness = thickness_head(features, thickness_scale_A, seed)
     return {COMPOSITION: composition, THICKNESS: thickness, SPREAD: spread_head(features, composition, seed)}
 
 
-def composition_head(features: Any, elements: int, seed: int) -> Any:
-    """Atomic fractions (n, elements), by a softmax."""
+def composition_head(features: Any, answers: Answers, elements: int, seed: int) -> Any:
+    """Atomic fractions (n, elements) that sum to 1.
+
+    Areas of peaks are proportional to amounts, and fractions are amounts over their sum: with `amounts` the last layer
+    has only the amounts to learn, where a softmax has to be handed their logarithms.
+    """
     import keras
 
-    return keras.layers.Dense(
+    amounts = answers.composition == "amounts"
+    last = keras.layers.Dense(
         elements,
-        activation="softmax",
+        activation="softplus" if amounts else "softmax",
         kernel_initializer=initialiser("glorot_uniform", seed, 101),
+        bias_initializer=keras.initializers.Constant(_FIRST_AMOUNT if amounts else 0.0),
         dtype="float32",
-        name=COMPOSITION,
+        name="amounts" if amounts else COMPOSITION,
     )(features)
+    if not amounts:
+        return last
+    last = last + _LEAST_AMOUNT
+    shares = last / keras.ops.sum(last, axis=-1, keepdims=True)
+    return keras.layers.Identity(dtype="float32", name=COMPOSITION)(shares)
 
 
 def thickness_head(features: Any, thickness_scale_A: float, seed: int) -> tuple[Any, Any]:

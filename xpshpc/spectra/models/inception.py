@@ -11,9 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from xpshpc.config import Section
 from xpshpc.spectra.models.fit import channels_of, check_kernel, check_width, strided
-from xpshpc.spectra.models.heads import answer_heads, initialiser
+from xpshpc.spectra.models.heads import Answers, answer_heads, initialiser
 from xpshpc.spectra.models.normalisation import normalise
 
 Width = Annotated[int, Field(gt=0, le=2048, multiple_of=8)]
@@ -21,7 +20,7 @@ Kernel = Annotated[int, Field(gt=1, le=255)]
 Stage = Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)]
 
 
-class Parameters(Section):
+class Parameters(Answers):
     """Sizes; a block of width w has w/4 filters of 1 channel, w/2 of the short kernel, w/8 of the long, w/8 pooled."""
 
     entry_filters: int = Field(16, gt=0, le=1024)
@@ -97,4 +96,4 @@ def build(
         kernel_initializer=initialiser("he_normal", seed, layers + 1),
         name="features",
     )(x)
-    return drop.network(answer_heads(drop(features), elements, thickness_scale_A, seed), "inception")
+    return drop.network(answer_heads(drop(features), parameters, elements, thickness_scale_A, seed), "inception")

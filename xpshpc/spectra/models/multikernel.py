@@ -3,7 +3,7 @@
 The network of the open SESSA studies of random materials under adventitious carbon: dense 2048, convolutions of 7, 11,
 21, 41 and 81, joined, one more convolution, average pooling, then a head for the thickness (2048 → 100 → 1) and one for
 the composition given it (2048 → fractions), with dropout 0.5. Numbers of filters were not published; these make the
-pooled layer 2048 wide, as the heads were. Fractions are normalised by a softmax.
+pooled layer 2048 wide, as the heads were.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from xpshpc.config import Section
 from xpshpc.spectra.learning.names import COMPOSITION, SPREAD, THICKNESS
 from xpshpc.spectra.models.fit import check_kernel, check_width
-from xpshpc.spectra.models.heads import composition_head, initialiser, spread_head, thickness_head
+from xpshpc.spectra.models.heads import Answers, composition_head, initialiser, spread_head, thickness_head
 
 Kernel = Annotated[int, Field(gt=0, le=1024)]
 
 
-class Parameters(Section):
+class Parameters(Answers):
     """Sizes of the layers; the defaults are the published ones, where they are known."""
 
     dense: int = Field(2048, gt=0, le=16384, description="width of the first layer, over which the kernels slide")
@@ -80,6 +79,6 @@ def build(
     )
     given = keras.layers.Concatenate(name="given_thickness")([relative, features])
     hidden = drop(dense(parameters.composition_units, 4, "composition_hidden")(given))
-    composition = composition_head(hidden, elements, seed)
+    composition = composition_head(hidden, parameters, elements, seed)
     spread = spread_head(features, composition, seed)
     return drop.network({COMPOSITION: composition, THICKNESS: thickness, SPREAD: spread}, "multikernel")

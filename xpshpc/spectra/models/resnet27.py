@@ -11,15 +11,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from xpshpc.config import Section
 from xpshpc.spectra.models.fit import channels_of, check_kernel, check_width, strided
-from xpshpc.spectra.models.heads import answer_heads, initialiser
+from xpshpc.spectra.models.heads import Answers, answer_heads, initialiser
 from xpshpc.spectra.models.normalisation import normalise
 
 Width = Annotated[int, Field(gt=0, le=1024)]
 
 
-class Parameters(Section):
+class Parameters(Answers):
     """Sizes; each stage after the first begins with a stride of 2."""
 
     entry_kernel: int = Field(25, gt=0, le=1024)
@@ -83,4 +82,4 @@ def build(
         kernel_initializer=initialiser("he_normal", seed, layers + 1),
         name="features",
     )(x)
-    return drop.network(answer_heads(drop(features), elements, thickness_scale_A, seed), "resnet27")
+    return drop.network(answer_heads(drop(features), parameters, elements, thickness_scale_A, seed), "resnet27")

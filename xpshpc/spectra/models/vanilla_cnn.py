@@ -6,12 +6,11 @@ from typing import Any
 
 from pydantic import Field
 
-from xpshpc.config import Section
 from xpshpc.spectra.models.fit import channels_of, check_kernel, strided
-from xpshpc.spectra.models.heads import answer_heads, initialiser
+from xpshpc.spectra.models.heads import Answers, answer_heads, initialiser
 
 
-class Parameters(Section):
+class Parameters(Answers):
     """Sizes of the layers; a kernel and a stride are in channels of the layer before it."""
 
     filters_1: int = Field(16, gt=0, le=1024)
@@ -59,4 +58,4 @@ def build(
         kernel_initializer=initialiser("he_normal", seed, 3),
         name="features",
     )(x)
-    return drop.network(answer_heads(drop(features), elements, thickness_scale_A, seed), "vanilla_cnn")
+    return drop.network(answer_heads(drop(features), parameters, elements, thickness_scale_A, seed), "vanilla_cnn")
