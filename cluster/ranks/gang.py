@@ -145,7 +145,7 @@ def explain_failure(
     """The error to raise for ranks that left with these codes (negative: a signal): the cause, not its consequences.
 
     An error that a rank explained itself comes first, then what the cluster did (`fault`), then a rank that a signal
-    ended, then any other exit code. Ranks that fail because they lost another one are the cause only where none else is.
+    ended, then any other exit code. A rank that failed because it had lost another one is never the cause.
     """
     drained = (ExitCode.DRAINED, -signal.SIGTERM, -signal.SIGUSR1) if asked else (ExitCode.DRAINED,)
     if all(code in drained for code in failed.values()):
