@@ -215,8 +215,8 @@ def open_communicator(kind: Kind = "auto") -> Iterator[Solo | Horovod | Mpi]:
     """Joins this process to its ranks.
 
     "auto" reads the launch from the environment: Horovod for a Gloo launch, Mpi for an MPI launch, else Solo. Raises
-    UsageError for an unknown kind, EnvironmentFault where the library cannot start. What fails inside because another of
-    Horovod's ranks is gone raises RankLost: its launcher then looks for the cause elsewhere.
+    UsageError for an unknown kind, EnvironmentFault where the library cannot start. What fails inside because another
+    of Horovod's ranks is gone raises RankLost: its launcher then looks for the cause elsewhere.
     """
     chosen = launch_kind(os.environ) if kind == "auto" else kind
     if chosen == "solo":
