@@ -3,7 +3,7 @@
 from xpshpc.config.generating import Allowances, Generate, Split
 from xpshpc.config.job import Job, JobFile, read_job, set_dotted, validate_job
 from xpshpc.config.searching import Budget, Halving, Point, Search, Span, TrialAllowances
-from xpshpc.config.section import Section, known_keys, nearest
+from xpshpc.config.section import Section, known_keys, nearest, tell_faults
 from xpshpc.config.training import EarlyStopping, Elastic, Evaluate, Train
 
 __all__ = [
@@ -27,5 +27,6 @@ __all__ = [
     "nearest",
     "read_job",
     "set_dotted",
+    "tell_faults",
     "validate_job",
 ]

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Section(BaseModel):
@@ -26,6 +26,23 @@ def known_keys(model: type[BaseModel], path: list[str]) -> list[str]:
             return []
         model = tables[0]
     return list(model.model_fields)
+
+
+def tell_faults(
+    error: ValidationError, model: type[BaseModel], *, prefix: str = "", more_keys: Iterable[str] = ()
+) -> list[str]:
+    """Every fault of a table in words, by dotted key; `more_keys` are known beside the model's own at its top."""
+    faults = []
+    for fault in error.errors():
+        keys = [str(key) for key in fault["loc"]]
+        dotted = ".".join([prefix, *keys] if prefix else keys)
+        if fault["type"] == "extra_forbidden":
+            known = [*known_keys(model, keys[:-1]), *(more_keys if len(keys) == 1 else ())]
+            faults.append(f"{dotted}: unknown key{nearest(keys[-1], known)}")
+        else:
+            said = fault["msg"].removeprefix("Value error, ")
+            faults.append(f"{dotted}: {said}" if dotted else said)
+    return faults
 
 
 def _kinds(annotation: Any) -> Iterator[type]:

@@ -187,7 +187,7 @@ def test_the_sizes_that_come_by_themselves_fit_a_survey(name):
     ("name", "parameters", "words"),
     [
         ("vanila_cnn", {}, "unknown network 'vanila_cnn' .did you mean 'vanilla_cnn'"),
-        ("vanilla_cnn", {"feature": 3}, "feature: unknown parameter .did you mean 'features'"),
+        ("vanilla_cnn", {"feature": 3}, "feature: unknown key .did you mean 'features'"),
         ("vanilla_cnn", {"filters_1": 0, "kernel_2": "wide"}, "filters_1: .*; kernel_2: "),
         ("vanilla_cnn", {"kernel_1": 200}, "kernel_1 .200. is wider than the 96 channels"),
         ("dnn", {"widths": []}, "widths: "),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from xpshpc.config import Section, known_keys, nearest
+from xpshpc.config import Section, tell_faults
 from xpshpc.errors import UsageError
 
 InputName = Literal["unit", "area", "smoothed", "peaks"]
@@ -98,12 +98,4 @@ def read_task(told: Mapping[str, Any]) -> XpsTask:
     try:
         return XpsTask.model_validate(dict(told))
     except ValidationError as error:
-        faults = []
-        for fault in error.errors():
-            keys = [str(key) for key in fault["loc"]]
-            if fault["type"] == "extra_forbidden":
-                faults.append(f"{'.'.join(keys)}: unknown key{nearest(keys[-1], known_keys(XpsTask, keys[:-1]))}")
-            else:
-                said = fault["msg"].removeprefix("Value error, ")
-                faults.append(f"{'.'.join(keys)}: {said}" if keys else said)
-        raise UsageError("; ".join(faults), where="train.task") from None
+        raise UsageError("; ".join(tell_faults(error, XpsTask)), where="train.task") from None

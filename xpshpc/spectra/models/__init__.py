@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from xpshpc.config import known_keys, nearest
+from xpshpc.config import nearest, tell_faults
 from xpshpc.errors import UsageError
 
 NETWORKS = ("vanilla_cnn", "dnn", "inception", "resnet27", "multikernel")
@@ -31,7 +31,7 @@ def check_network(name: str, parameters: Mapping[str, Any], input_shape: tuple[i
     try:
         checked = model.model_validate(dict(parameters))
     except ValidationError as error:
-        raise UsageError("; ".join(_faults(error, model)), where=f"train.parameters of {name}") from None
+        raise UsageError("; ".join(tell_faults(error, model)), where=f"train.parameters of {name}") from None
     _module(name).check_fit(checked, input_shape)
     return checked
 
@@ -52,14 +52,3 @@ def build_network(
 
 def _module(name: str) -> Any:
     return import_module(f"{__name__}.{name}")
-
-
-def _faults(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    faults = []
-    for fault in error.errors():
-        key = ".".join(map(str, fault["loc"]))
-        if fault["type"] == "extra_forbidden":
-            faults.append(f"{key}: unknown parameter{nearest(key, known_keys(model, []))}")
-        else:
-            faults.append(f"{key}: {fault['msg']}" if key else fault["msg"])
-    return faults

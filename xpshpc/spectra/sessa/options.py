@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from xpshpc.config import Section, nearest
+from xpshpc.config import Section, tell_faults
 from xpshpc.errors import UsageError
 
 WHERE = "generate.sessa"
@@ -75,10 +75,4 @@ def read_options(options: Mapping[str, Any]) -> SessaOptions:
     try:
         return SessaOptions.model_validate(dict(options))
     except ValidationError as error:
-        faults = []
-        for fault in error.errors():
-            key = ".".join(map(str, fault["loc"]))
-            hint = nearest(key, SessaOptions.model_fields) if fault["type"] == "extra_forbidden" else ""
-            said = "unknown key" if hint else fault["msg"].removeprefix("Value error, ")
-            faults.append(f"{key}: {said}{hint}" if key else said)
-        raise UsageError("\n  ".join(faults), where=WHERE) from None
+        raise UsageError("\n  ".join(tell_faults(error, SessaOptions)), where=WHERE) from None
