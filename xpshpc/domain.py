@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +110,80 @@ class Problem(Protocol):
 
     def model_card(self) -> dict[str, Any]:
         """JSON that is saved beside a model so that it can be used on new data: axis, units, output names."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Two `keras.Model`s that train each other, and the one that is kept.
+
+    The discriminator tells what the generator makes from what is real. `saved` has the variables of the generator, in
+    the same order, and Keras' own layers alone.
+    """
+
+    generator: Any
+    discriminator: Any
+    saved: Any
+
+
+@runtime_checkable
+class AdversarialProblem(Problem, Protocol):
+    """A problem of two networks that are trained in turn, the discriminator first: `network` makes `Rivals`.
+
+    The losses are those of `discriminator_losses` and `generator_losses`. What is trained and kept is the generator of
+    the last epoch: no loss tells which one is best, and samples have no answer that could be scored.
+    """
+
+    @property
+    def rounds(self) -> int:
+        """Steps of the discriminator for one of the generator."""
+        ...
+
+    @property
+    def discriminator_rate(self) -> float:
+        """The discriminator's learning rate, of the generator's."""
+        ...
+
+    @property
+    def average(self) -> float:
+        """How much of the saved generator's weights a step leaves; the rest are the trained ones. 0: all of them."""
+        ...
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The names that `conclude` gives."""
+        ...
+
+    def check_share(self, name: str, parameters: Mapping[str, Any], share: int) -> None:
+        """Raises UsageError where a rank's share of a batch, in samples, does not fit the networks."""
+        ...
+
+    def compare(self, rivals: Rivals, real: Any, truth: Mapping[str, Any], turn: int) -> tuple[Any, Any]:
+        """The discriminator's verdicts (n,) on real samples and on new fakes, both networks training."""
+        ...
+
+    def deceive(self, rivals: Rivals, truth: Mapping[str, Any]) -> Any:
+        """The discriminator's verdicts (n,) on fakes that were made for the generator's own step."""
+        ...
+
+    def discriminator_losses(self, real: Any, fake: Any) -> Any:
+        """The discriminator's loss of each sample (n,) from its verdicts on real ones and on fakes."""
+        ...
+
+    def generator_losses(self, fake: Any) -> Any:
+        """The generator's loss of each sample (n,) from the verdicts on its fakes."""
+        ...
+
+    def answer(self, rivals: Rivals, real: Any, truth: Mapping[str, Any]) -> dict[str, Any]:
+        """What validation looks at, by name, each (n, …), nothing training; `losses` and `metrics` read it."""
+        ...
+
+    def conclude(self, means: Mapping[str, float]) -> dict[str, float]:
+        """The loss and the metrics of a history, from the means of `loss` and of what `metrics` gives."""
+        ...
+
+    def pictures(self, network: Any) -> NDArray[np.uint8]:
+        """A sheet of what a saved generator makes from latents that are always the same, gray levels (h, w)."""
         ...
 
 

@@ -29,9 +29,11 @@ class ArraySpec:
 class Source(Protocol):
     """Makes the samples of a data set. A sample is a pure function of (job, seed, index)."""
 
-    piece_samples: int | None
-    """Most samples in one call of `make`, which is also the time between two heartbeats: a slow source keeps a call
-    well below `generate.silence_s`. None leaves it to the engine."""
+    @property
+    def piece_samples(self) -> int | None:
+        """Most samples in one call of `make`, which is also the time between two heartbeats: a slow source keeps a call
+        well below `generate.silence_s`. None leaves it to the engine."""
+        ...
 
     def arrays(self) -> tuple[ArraySpec, ...]:
         """What `make` yields."""
@@ -50,16 +52,30 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class AttendedSource(Protocol):
-    """A source whose single samples may take longer than `generate.silence_s`, and which watches over them itself."""
+class CountedSource(Protocol):
+    """A source whose samples follow from how many the job asks for, such as an order drawn over all of them."""
+
+    def counted(self, samples: int) -> Source:
+        """The source of a data set of so many. Raises UsageError for a number that cannot be."""
+        ...
+
+
+@runtime_checkable
+class CheckedSource(Protocol):
+    """A source that needs more than its settings, such as files or a program."""
 
     def check(self) -> None:
         """Called before any worker starts. Raises XpshpcError if what the source needs is not on this machine."""
         ...
 
+
+@runtime_checkable
+class AttendedSource(CheckedSource, Protocol):
+    """A source that takes long, to begin or for a single sample, and says itself that it is at work."""
+
     def attend(self, beat: Callable[[str], None]) -> None:
-        """Called before `make` with where to tell, every few seconds and only as long as its own watch runs, what it is
-        waiting for."""
+        """Called before each `make` with where to tell what it begins to do now, or, every few seconds and only as long
+        as its own watch runs, what it is waiting for. What it has to prepare, it may prepare here, step by step."""
         ...
 
 

@@ -63,17 +63,22 @@ def store_run(
     quarantined: Mapping[int, int] | None = None,
     spoil: Spoil = lambda shard, rows: None,
     leave_out: frozenset[int] = frozenset(),
+    source: Source | None = None,
 ) -> RunDirectory:
-    """The run of a job with its shards committed; `quarantined` is how many first samples of a shard are left out."""
+    """The run of a job with its shards committed; `quarantined` is how many first samples of a shard are left out.
+
+    `source` makes the samples, if it is not to be built from the job's science and kept for the next run.
+    """
     run = RunDirectory(folder / job_file.job.name)
     job = job_file.job
     told = {
         "name": "made",
         "seed": job.seed,
         "generate": job.generate.model_dump(mode="json", exclude_none=True),
+        "train": job.train.model_dump(mode="json", include={"network", "parameters", "task"}),
         job_file.domain.section: job_file.settings.model_dump(mode="json", exclude_none=True),
     }
-    source = source_of(json.dumps(told))
+    source = source or source_of(json.dumps(told))
     plan, arrays = prepare_store(run, job_file, source)
     save_job(run, job_file)
     for shard in plan:

@@ -109,13 +109,13 @@ def describe_plan(call: Call, *, learns: bool = True) -> dict[str, Any]:
     """What the job means, with nothing made (JSON); without its split where nothing `learns` yet."""
     from xpshpc.plan.identity import data_hash
     from xpshpc.plan.shards import plan_shards, split_shards
-    from xpshpc.source import AttendedSource
+    from xpshpc.source import CheckedSource
 
     job = call.job_file.job
     plan = plan_shards(job.generate, data_hash(call.job_file))
     split = split_shards(len(plan), job.split) if learns else None
-    source = call.job_file.domain.source(job.generate.source, call.job_file.settings, job.generate.options, job.seed)
-    if isinstance(source, AttendedSource):
+    source = call.job_file.source()
+    if isinstance(source, CheckedSource):
         source.check()
     specs = source.arrays()
     return {

@@ -12,10 +12,11 @@ from pydantic import BaseModel, Field, ValidationError
 
 from xpshpc.config.generating import Generate, Split
 from xpshpc.config.searching import Search
-from xpshpc.config.section import Section, known_keys, nearest
+from xpshpc.config.section import Section, nearest, tell_faults
 from xpshpc.config.training import Evaluate, Train
 from xpshpc.domain import Domain, Problem, installed_domains
 from xpshpc.errors import UsageError
+from xpshpc.source import CountedSource, Source
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -49,6 +50,12 @@ class JobFile:
     def problem(self) -> Problem:
         """What is learned, as [train.task] says."""
         return self.domain.problem(self.settings, self.job.train.task)
+
+    def source(self) -> Source:
+        """What makes the samples, as [generate] says. Raises UsageError where it cannot make so many."""
+        generate = self.job.generate
+        source = self.domain.source(generate.source, self.settings, generate.options, self.job.seed)
+        return source.counted(generate.samples) if isinstance(source, CountedSource) else source
 
     def resolved(self) -> dict[str, Any]:
         """Everything with its defaults filled in, as TOML can hold it (no None)."""
@@ -112,7 +119,7 @@ def validate_job(tables: Mapping[str, Any], *, where: str, folder: Path) -> JobF
         try:
             problem = domain.problem(settings, job.train.task)
             problem.check_network(job.train.network, job.train.parameters)
-            domain.source(job.generate.source, settings, job.generate.options, job.seed)
+            JobFile(job, domain, settings, folder).source()
         except UsageError as error:
             placed = f"{error.where}: {error.what}" if error.where else error.what
             faults.append(f"{placed} (try {error.try_})" if error.try_ else placed)
@@ -136,12 +143,5 @@ def _validated(
     try:
         return model.model_validate(data, context={"folder": folder})
     except ValidationError as error:
-        for fault in error.errors():
-            keys = [str(key) for key in fault["loc"]]
-            dotted = ".".join([prefix, *keys] if prefix else keys)
-            if fault["type"] == "extra_forbidden":
-                known = [*known_keys(model, keys[:-1]), *(extra_keys if len(keys) == 1 else ())]
-                faults.append(f"{dotted}: unknown key{nearest(keys[-1], known)}")
-            else:
-                faults.append(f"{dotted or model.__name__}: {fault['msg'].removeprefix('Value error, ')}")
+        faults += tell_faults(error, model, prefix=prefix, more_keys=extra_keys)
         return None

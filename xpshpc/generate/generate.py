@@ -25,7 +25,7 @@ from xpshpc.generate.space import Pause, bytes_needed, check_space
 from xpshpc.generate.stop import StopSignals
 from xpshpc.generate.supervision import DRAIN_S, Harvest, Supervision
 from xpshpc.run_directory import RunDirectory, save_job
-from xpshpc.source import AttendedSource
+from xpshpc.source import CheckedSource
 from xpshpc.store.commit import clear_staging, make_private_folder
 from xpshpc.store.identity import check_owner
 from xpshpc.store.lease import hold_lease
@@ -130,9 +130,9 @@ def _complete(
     bring: OpenWorkers,
     drain_s: float,
 ) -> Harvest:
-    settings, job = job_file.job.generate, job_file.job
-    source = job_file.domain.source(settings.source, job_file.settings, settings.options, job.seed)
-    if isinstance(source, AttendedSource):
+    settings = job_file.job.generate
+    source = job_file.source()
+    if isinstance(source, CheckedSource):
         source.check()
     with hold_lease(run) as lease, StopSignals() as stop, EventLog(run.events, listener) as log:
         clear_staging(run.staging)

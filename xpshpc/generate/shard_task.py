@@ -91,8 +91,7 @@ class Workbench:
 
     @cached_property
     def source(self) -> Source:
-        job = self.job_file.job
-        return self.job_file.domain.source(job.generate.source, self.job_file.settings, job.generate.options, job.seed)
+        return self.job_file.source()
 
     @cached_property
     def attended(self) -> AttendedSource | None:

@@ -30,6 +30,7 @@ LEASE = "lease"
 _OFTEN = 500
 _KNOWN = re.compile(
     r"job\.toml|data\.zarr|commits|staging|events\.jsonl|train|evaluate|search|analyze|slurm|logs|report\.html|lease"
+    r"|steps|sets|diets|answers|cache|steps\.jsonl|generated\.png|lock"
     r"|\.(job\.toml|report\.html)\.\d+\.tmp"
 )
 

@@ -34,8 +34,7 @@ def repair(
     Returns the numbers of the dropped shards; `generate` makes them again. Raises UsageError if a coordinator works on
     the run.
     """
-    settings, seed = job_file.job.generate, job_file.job.seed
-    source = job_file.domain.source(settings.source, job_file.settings, settings.options, seed)
+    settings, source = job_file.job.generate, job_file.source()
     arrays = lay_out(source.arrays(), settings.shard_samples, settings.inner_chunk_samples)
     listeners = () if on_event is None else (on_event,)
     with hold_lease(run), EventLog(run.events, *listeners) as log:

@@ -118,8 +118,7 @@ def verify(
 def _expected_arrays(job_file: JobFile) -> tuple[StoredArray, ...]:
     """From the job, not from the store, whose own metadata may be what is damaged."""
     settings = job_file.job.generate
-    source = job_file.domain.source(settings.source, job_file.settings, settings.options, job_file.job.seed)
-    return lay_out(source.arrays(), settings.shard_samples, settings.inner_chunk_samples)
+    return lay_out(job_file.source().arrays(), settings.shard_samples, settings.inner_chunk_samples)
 
 
 def _bad_metadata(run: RunDirectory, identity: Identity) -> Iterator[tuple[str, str]]:

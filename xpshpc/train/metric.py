@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from xpshpc.config import JobFile, nearest
+from xpshpc.domain import AdversarialProblem
 from xpshpc.errors import UsageError
 
-_LARGER_IS_BETTER = frozenset({"accuracy", "precision", "recall", "f1", "r2", "auc"})
+_LARGER_IS_BETTER = frozenset({"accuracy", "precision", "recall", "f1", "r2", "auc", "diversity"})
 """Words of metrics' names that mean: the more the better. Every other one is an error or a loss."""
 
 
@@ -18,12 +19,13 @@ def larger_is_better(name: str) -> bool:
 
 def check_metric_name(name: str, job_file: JobFile, *, where: str) -> None:
     """Raises UsageError, naming those there are, for a metric that the science does not know. Trains nothing."""
-    job = job_file.job
     problem = job_file.problem()
-    source = job_file.domain.source(job.generate.source, job_file.settings, job.generate.options, job.seed)
-    empty = {spec.name: np.zeros((1, *spec.shape), spec.dtype) for spec in source.arrays()}
+    empty = {spec.name: np.zeros((1, *spec.shape), spec.dtype) for spec in job_file.source().arrays()}
     truth = problem.targets(empty)
-    known = {"loss", *problem.metrics(truth, truth)}
+    if isinstance(problem, AdversarialProblem):
+        known = {"loss", *problem.metric_names}
+    else:
+        known = {"loss", *problem.metrics(truth, truth)}
     if name not in known:
         raise UsageError(
             f"unknown metric {name!r}{nearest(name, known)}",

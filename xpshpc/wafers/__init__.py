@@ -1,0 +1,1 @@
+"""Wafer defect maps: reading, patterns, augmentation, generation and classification."""
