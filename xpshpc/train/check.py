@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from xpshpc.config import JobFile, Train
+from xpshpc.domain import AdversarialProblem
 from xpshpc.errors import UsageError
 from xpshpc.plan.shards import plan_shards, split_shards
 from xpshpc.run_directory import RunDirectory
@@ -35,6 +36,10 @@ def check_training(job_file: JobFile, ranks: int, launcher: Launcher = "gloo") -
             where="train.accumulate",
             try_=f"a divisor of {share}, or another train.global_batch",
         )
+    problem = job_file.problem()
+    if isinstance(problem, AdversarialProblem):
+        _check_rivals(train)
+        problem.check_share(train.network, train.parameters, share)
     if train.early_stopping is not None:
         check_metric_name(train.early_stopping.metric, job_file, where="train.early_stopping.metric")
     if train.samples is not None and train.samples < train.global_batch:
@@ -48,6 +53,22 @@ def check_training(job_file: JobFile, ranks: int, launcher: Launcher = "gloo") -
     planned = min(shards * plan.shard_samples, plan.samples)
     needed = shards if train.samples is None else min(shards, -(-train.samples // plan.shard_samples))
     _check_amount(planned, needed, train, ranks)
+
+
+def _check_rivals(train: Train) -> None:
+    """Raises UsageError for what two networks that are trained in turn cannot have."""
+    plain = {
+        "elastic": train.elastic is None,
+        "accumulate": train.accumulate == 1,
+        "optimizer": train.optimizer == "adam",
+        "compression": train.compression == "none",
+        "precision": train.precision == "float32",
+    }
+    for key, is_plain in plain.items():
+        if not is_plain:
+            raise UsageError(
+                "two networks that train each other do without it", where=f"train.{key}", try_=f"leave {key} out"
+            )
 
 
 def check_stored(run: RunDirectory, job_file: JobFile, ranks: int = 1) -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from xpshpc.errors import EnvironmentFault, UsageError
 from xpshpc.run_directory import sync_directory
-from xpshpc.train.history import EpochFinished
+from xpshpc.train.history import EpochFinished, epoch_from_json
 
 Variables = list[NDArray[Any]]
 
@@ -56,7 +56,7 @@ class Progress:
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Progress:
-        history = tuple(EpochFinished(**epoch) for epoch in told["history"])
+        history = tuple(epoch_from_json(epoch) for epoch in told["history"])
         best_loss = math.inf if told["best_loss"] is None else told["best_loss"]
         return cls(**{**told, "history": history, "best_loss": best_loss})
 

@@ -7,19 +7,28 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from xpshpc.domain import Problem
 from xpshpc.run_directory import RunDirectory, sync_directory, write_atomically
 from xpshpc.train.checkpoint import Progress
-from xpshpc.train.history import EpochFinished
+from xpshpc.train.history import EpochFinished, kept_epoch
 from xpshpc.train.result import card_path, file_hash
+from xpshpc.train.rivalry import tell_warnings
 
 
-def summarise(progress: Progress, *, epochs: int, ranks: int, resumed_from: int | None) -> dict[str, Any]:
-    """The training as its card tells it; `epochs` is how many there were to be."""
+def summarise(
+    progress: Progress, *, epochs: int, ranks: int, resumed_from: int | None, keeps_last: bool = False
+) -> dict[str, Any]:
+    """The training as its card tells it; `epochs` is how many there were to be.
+
+    What is kept is the network of the last epoch, or else that with the smallest validation loss.
+    """
     history = progress.history
     seconds = sum(epoch.seconds for epoch in history)
     # Speeds belong to the part of an epoch that learns; weighting by samples gives the mean over that time.
-    best = min(history, key=lambda epoch: epoch.validation["loss"])
+    best = kept_epoch(history, last=keeps_last)
     return {
         "settings": progress.settings,
         "ranks": ranks,
@@ -32,6 +41,7 @@ def summarise(progress: Progress, *, epochs: int, ranks: int, resumed_from: int 
         "data_wait_share": sum(epoch.data_wait_share * epoch.seconds for epoch in history) / seconds,
         "resumed_from": resumed_from,
         "stopped_early": len(history) < epochs,
+        "warnings": tell_warnings(history),
     }
 
 
@@ -67,6 +77,12 @@ class Curves:
             self._tf.summary.scalar("speed/spectra_per_s", epoch.spectra_per_s)
             self._tf.summary.scalar("speed/data_wait_share", epoch.data_wait_share)
             self._tf.summary.scalar("learning_rate", epoch.learning_rate)
+        self._writer.flush()
+
+    def show(self, epoch: int, picture: NDArray[np.uint8]) -> None:
+        """Adds a picture, gray levels (h, w), of what is generated after an epoch."""
+        with self._writer.as_default(step=epoch):
+            self._tf.summary.image("generated", picture[None, :, :, None])
         self._writer.flush()
 
     def close(self) -> None:

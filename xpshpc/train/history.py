@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from xpshpc.events import Event
 from xpshpc.run_directory import RunDirectory, write_atomically
@@ -16,7 +17,8 @@ class EpochFinished(Event):
     """An epoch is over.
 
     `loss` is the mean over the epoch's training samples, each before its step; `validation` holds `loss` and the
-    science's metrics on the validation shards; `data_wait_share` is the share of `seconds` spent waiting for samples.
+    science's metrics on the validation shards; `data_wait_share` is the share of `seconds` spent waiting for samples;
+    `warnings` name the troubles of two networks that train each other.
     """
 
     epoch: int
@@ -27,6 +29,15 @@ class EpochFinished(Event):
     spectra_per_s: float
     learning_rate: float
     data_wait_share: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainingWarned(Event):
+    """From `epoch` on, training is in a trouble that `warning` tells; it goes on."""
+
+    epoch: int
+    warning: str
 
 
 @dataclass(frozen=True)
@@ -57,4 +68,14 @@ def read_history(path: Path) -> list[EpochFinished]:
     """The loss curve as far as it is written; empty where training has not begun."""
     if not path.exists():
         return []
-    return [EpochFinished(**json.loads(line)) for line in path.read_text().splitlines()]
+    return [epoch_from_json(json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def epoch_from_json(told: Mapping[str, Any]) -> EpochFinished:
+    """An epoch as it was before it was written."""
+    return EpochFinished(**{**told, "warnings": tuple(told.get("warnings", ()))})
+
+
+def kept_epoch(history: Sequence[EpochFinished], *, last: bool) -> EpochFinished:
+    """The epoch whose network is kept: the last one, or that with the smallest validation loss."""
+    return history[-1] if last else min(history, key=lambda epoch: epoch.validation["loss"])

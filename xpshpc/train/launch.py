@@ -10,13 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from xpshpc.config import JobFile
+from xpshpc.domain import AdversarialProblem
 from xpshpc.errors import UsageError
 from xpshpc.events import Listener, StageFinished, StageProgressed, StageStarted
 from xpshpc.follow import Follower
 from xpshpc.run_directory import LOCK, RunDirectory, save_job, write_atomically
 from xpshpc.store.stage import hold_stage
 from xpshpc.train.check import check_stored, check_training
-from xpshpc.train.history import EpochFinished, RanksChanged
+from xpshpc.train.history import EpochFinished, RanksChanged, TrainingWarned
 from xpshpc.train.result import PausedTraining, TrainResult, events_path, read_pause, read_result, settings_hash
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from xpshpc.cluster.ranks.gang import GangResult
     from xpshpc.cluster.ranks.step import Step
 
-_TOLD = (StageStarted, StageProgressed, StageFinished, EpochFinished, RanksChanged)
+_TOLD = (StageStarted, StageProgressed, StageFinished, EpochFinished, RanksChanged, TrainingWarned)
 
 
 def train(
@@ -59,7 +60,10 @@ def train(
     def find_done() -> TrainResult | PausedTraining | None:
         done = read_result(run, settings)
         if done is None and until_epoch is not None:
-            return read_pause(run, job_file.job.train, settings, until_epoch=until_epoch, ranks=ranks)
+            keeps_last = isinstance(job_file.problem(), AdversarialProblem)
+            return read_pause(
+                run, job_file.job.train, settings, until_epoch=until_epoch, ranks=ranks, keeps_last=keeps_last
+            )
         return done
 
     with hold_stage(run, "train") as lease:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xpshpc.cluster.communicator import GradientCommunicator
 from xpshpc.config import Train
-from xpshpc.domain import Place, Problem, sound_rows
+from xpshpc.domain import AdversarialProblem, Place, Problem, sound_rows
 from xpshpc.errors import Drained, ExitCode, XpshpcError
 from xpshpc.train.batches import Batch, Order, RankSlice, ShardReader, read_batches
 from xpshpc.train.checkpoint import Checkpoint, Progress, Variables
 from xpshpc.train.history import EpochFinished
 from xpshpc.train.prefetch import Prefetch
+from xpshpc.train.rivalry import find_troubles
 from xpshpc.train.schedule import Schedule, choose_schedule
-from xpshpc.train.step import Stepper
+from xpshpc.train.step import StepResult
 from xpshpc.train.stopping import is_over
 from xpshpc.train.validation import LARGEST_BATCH, validate
 
@@ -38,6 +40,27 @@ class Diverged(XpshpcError):
 
 class DriftedApart(XpshpcError):
     """Ranks that should hold the same weights to the last bit do not."""
+
+
+class TrainingStep(Protocol):
+    """What moves networks by one global batch, and answers without learning; all its state can be copied."""
+
+    network: Any
+    """The network that is saved."""
+
+    def step(
+        self, inputs: NDArray[np.float32], truth: Mapping[str, NDArray[np.float32]], rate: float, stop: bool
+    ) -> StepResult: ...
+
+    def answer(
+        self, inputs: NDArray[np.float32], truth: Mapping[str, NDArray[np.float32]]
+    ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]: ...
+
+    def variables(self) -> tuple[Variables, Variables]: ...
+
+    def assign(self, network: Variables, optimizer: Variables | None = None) -> None: ...
+
+    def broadcast(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -60,7 +83,7 @@ class Reached:
 class Trainer:
     """Everything that training needs, on one rank; `until_epoch` is the number of epochs after which it pauses."""
 
-    stepper: Stepper
+    stepper: TrainingStep
     problem: Problem
     reader: ShardReader
     order: Order
@@ -149,6 +172,8 @@ class Trainer:
             self.ranks,
             batch=min(self.order.global_batch, LARGEST_BATCH),
         )
+        if isinstance(self.problem, AdversarialProblem):
+            validation = self.problem.conclude(validation)
         if not math.isfinite(validation["loss"]):
             raise Diverged(
                 f"the validation loss is not finite, from sound samples; {_KEPT}",
@@ -165,8 +190,10 @@ class Trainer:
             spectra_per_s=progress.samples / train_s,
             learning_rate=self.schedule.rate(progress.steps_done - 1),
             data_wait_share=progress.wait_s / train_s,
+            warnings=self._find_warnings(progress.history, validation),
         )
-        better = validation["loss"] < progress.best_loss
+        # Two networks that train each other have no best epoch: what is kept is the last one.
+        better = isinstance(self.problem, AdversarialProblem) or validation["loss"] < progress.best_loss
         after = Progress(
             settings=progress.settings,
             epoch=progress.epoch + 1,
@@ -180,6 +207,11 @@ class Trainer:
         self.watchers.steps(after.steps_done, f"epoch {after.epoch}, loss {finished.loss:.4f}")
         self.watchers.epoch(finished)
         return after
+
+    def _find_warnings(self, before: Sequence[EpochFinished], validation: dict[str, float]) -> tuple[str, ...]:
+        if not isinstance(self.problem, AdversarialProblem):
+            return ()
+        return tuple(trouble.value for trouble in find_troubles([*(each.validation for each in before), validation]))
 
     def _save(self, progress: Progress) -> None:
         network, optimizer = self.stepper.variables()

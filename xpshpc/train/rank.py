@@ -6,26 +6,27 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from xpshpc.cluster.communicator import Communicator, GradientCommunicator
 from xpshpc.config import JobFile, Train
-from xpshpc.domain import Problem
+from xpshpc.domain import AdversarialProblem, Problem
 from xpshpc.errors import UsageError
 from xpshpc.events import EventLog, StageFinished, StageProgressed, StageStarted
 from xpshpc.plan.shards import split_shards
 from xpshpc.run_directory import RunDirectory
 from xpshpc.store.read import Store
 from xpshpc.store.record import read_records
+from xpshpc.train.adversarial import AdversarialStepper
 from xpshpc.train.batches import Order
 from xpshpc.train.calibration import calibrate_on_validation
 from xpshpc.train.check import first_shards
 from xpshpc.train.checkpoint import Checkpoint, Progress, latest_checkpoint, load_best, save_checkpoint
 from xpshpc.train.export import Curves, save_model, summarise
-from xpshpc.train.history import EpochFinished, history_path, write_history
-from xpshpc.train.loop import Trainer, Watchers
+from xpshpc.train.history import EpochFinished, TrainingWarned, history_path, write_history
+from xpshpc.train.loop import Trainer, TrainingStep, Watchers
+from xpshpc.train.pictures import Gallery
 from xpshpc.train.result import checkpoints_path, events_path, settings_hash
 from xpshpc.train.step import Stepper
 from xpshpc.train.stopping import is_over
@@ -67,10 +68,13 @@ def train_on_rank(
         job.train.global_batch,
         job.train.buffer_shards,
     )
-    stepper = Stepper(_network(problem, job_file, store), problem, ranks, job.train)
+    stepper = _make_stepper(problem, job_file, store, ranks)
     progress, begun_at = _resume(run, stepper, ranks, settings_hash(job_file), held)
     with ExitStack() as stack:
-        scribe = stack.enter_context(_Scribe(run, job.train.keep_checkpoints)) if ranks.rank == 0 else None
+        scribe = None
+        if ranks.rank == 0:
+            gallery = Gallery(problem, stepper.network, run) if isinstance(problem, AdversarialProblem) else None
+            scribe = stack.enter_context(_Scribe(run, job.train.keep_checkpoints, gallery))
         watchers = Watchers(scribe.save, scribe.finish_epoch, scribe.progress) if scribe else _SILENT
         trainer = Trainer(
             stepper=stepper,
@@ -97,7 +101,13 @@ def train_on_rank(
                 stepper, problem, store, split.validation, ranks, batch=min(order.global_batch, LARGEST_BATCH)
             )
             if scribe:
-                training = summarise(progress, epochs=job.train.epochs, ranks=ranks.size, resumed_from=begun_at or None)
+                training = summarise(
+                    progress,
+                    epochs=job.train.epochs,
+                    ranks=ranks.size,
+                    resumed_from=begun_at or None,
+                    keeps_last=isinstance(problem, AdversarialProblem),
+                )
                 save_model(run, stepper.network, problem, training, calibration)
         if scribe:
             scribe.log.emit(StageFinished("train", round(time.monotonic() - begun, 3)))
@@ -113,14 +123,20 @@ def _rows_to_train_on(store: Store, shards: range, train: Train, ranks: Communic
     return {shard: int(rows) for shard, rows in zip(shards, ranks.broadcast(told), strict=False)}
 
 
-def _network(problem: Problem, job_file: JobFile, store: Store) -> Any:
+def _make_stepper(
+    problem: Problem, job_file: JobFile, store: Store, ranks: GradientCommunicator
+) -> Stepper | AdversarialStepper:
+    train = job_file.job.train
     empty = {name: np.zeros((1, *store.specs[name].shape), store.specs[name].dtype) for name in problem.reads}
     shape = problem.features(empty).shape[1:]
-    return problem.network(job_file.job.train.network, job_file.job.train.parameters, shape, job_file.job.training_seed)
+    network = problem.network(train.network, train.parameters, shape, job_file.job.training_seed)
+    if isinstance(problem, AdversarialProblem):
+        return AdversarialStepper(network, problem, ranks, train)
+    return Stepper(network, problem, ranks, train)
 
 
 def _resume(
-    run: RunDirectory, stepper: Stepper, ranks: GradientCommunicator, settings: str, held: Held | None
+    run: RunDirectory, stepper: TrainingStep, ranks: GradientCommunicator, settings: str, held: Held | None
 ) -> tuple[Progress, int]:
     """Brings every rank to what the first one holds, or to the last whole checkpoint, or to the first one's weights.
 
@@ -149,10 +165,12 @@ _SILENT = Watchers(lambda checkpoint: None, lambda epoch: None, lambda done, not
 
 
 class _Scribe:
-    """The first rank's pen: events, loss curve, TensorBoard and checkpoints."""
+    """The first rank's pen: events, loss curve, TensorBoard, checkpoints, and pictures where there is a gallery."""
 
-    def __init__(self, run: RunDirectory, keep: int) -> None:
+    def __init__(self, run: RunDirectory, keep: int, gallery: Gallery | None = None) -> None:
         self._run = run
+        self._gallery = gallery
+        self._warned: frozenset[str] = frozenset()
         self._keep = keep
         self.log = EventLog(events_path(run))
         self._curves = Curves(run.train / "tensorboard")
@@ -171,7 +189,14 @@ class _Scribe:
 
     def finish_epoch(self, epoch: EpochFinished) -> None:
         self._curves.add(epoch)
+        picture = self._gallery.add(epoch) if self._gallery else None
+        if picture is not None:
+            self._curves.show(epoch.epoch, picture)
         self.log.emit(epoch)
+        for warning in epoch.warnings:
+            if warning not in self._warned:
+                self.log.emit(TrainingWarned(epoch.epoch, warning))
+        self._warned = frozenset(epoch.warnings)
 
     def progress(self, done: int, note: str) -> None:
         self.log.emit(StageProgressed("train", done, note))

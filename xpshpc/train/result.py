@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from xpshpc.config import JobFile, Train
 from xpshpc.plan.identity import data_hash, hash_json
 from xpshpc.run_directory import RunDirectory
 from xpshpc.train.checkpoint import latest_checkpoint
+from xpshpc.train.history import kept_epoch
 from xpshpc.train.stopping import is_over
 
 SCHEMA = 1
@@ -27,7 +29,7 @@ class TrainResult:
     `validation` are the saved network's metrics, those of epoch `best_epoch`; `seconds` is the training's own time over
     all epochs, `spectra_per_s` and `data_wait_share` are means over it. `resumed_from` is the number of steps that were
     done before (None: none); `reused` tells that nothing was left to do; `stopped_early`, that not all epochs were
-    needed.
+    needed; `warnings`, what went wrong between two networks that trained each other.
     """
 
     run: str
@@ -42,6 +44,7 @@ class TrainResult:
     resumed_from: int | None
     reused: bool
     stopped_early: bool = False
+    warnings: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -57,6 +60,7 @@ class TrainResult:
             "resumed_from": self.resumed_from,
             "reused": self.reused,
             "stopped_early": self.stopped_early,
+            "warnings": list(self.warnings),
         }
 
 
@@ -64,7 +68,7 @@ class TrainResult:
 class PausedTraining:
     """A training that waits after `epochs` whole epochs to be gone on with.
 
-    `validation` are the last epoch's metrics, `best` those of the epoch with the smallest loss; `seconds` is the
+    `validation` are the last epoch's metrics, `best` those of the epoch to keep so far; `seconds` is the
     training's own time over all epochs.
     """
 
@@ -135,14 +139,14 @@ def read_result(run: RunDirectory, settings: str | None = None) -> TrainResult |
 
 
 def read_pause(
-    run: RunDirectory, train: Train, settings: str, *, until_epoch: int, ranks: int
+    run: RunDirectory, train: Train, settings: str, *, until_epoch: int, ranks: int, keeps_last: bool = False
 ) -> PausedTraining | None:
     """The training of a run that has come to the end of epoch `until_epoch`; None where some of it is to be done."""
     checkpoint = latest_checkpoint(checkpoints_path(run), settings)
     history = () if checkpoint is None else checkpoint.progress.history
     if len(history) < until_epoch or is_over(train, history):
         return None
-    best = min(history, key=lambda epoch: epoch.validation["loss"])
+    best = kept_epoch(history, last=keeps_last)
     seconds = sum(epoch.seconds for epoch in history)
     return PausedTraining(str(run.path), ranks, len(history), history[-1].validation, best.validation, seconds)
 

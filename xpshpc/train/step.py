@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -99,7 +99,7 @@ class Stepper:
         self.optimizer.learning_rate.assign(rate)
         for counter in self._counters:
             counter.assign(self.optimizer.iterations)
-        told, norm, losses, skipped = self._step(tf.constant(inputs), _tensors(truth), tf.constant(float(stop)))
+        told, norm, losses, skipped = self._step(tf.constant(inputs), tensors_of(truth), tf.constant(float(stop)))
         loss, stops = told.numpy()
         return StepResult(float(loss), float(norm.numpy()), bool(stops > 0), losses.numpy(), bool(skipped.numpy()))
 
@@ -107,7 +107,7 @@ class Stepper:
         self, inputs: NDArray[np.float32], truth: Mapping[str, NDArray[np.float32]]
     ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
         """The network's answers by output name, and each sample's loss."""
-        answers, losses = self._answer(tf.constant(inputs), _tensors(truth))
+        answers, losses = self._answer(tf.constant(inputs), tensors_of(truth))
         return {name: values.numpy() for name, values in answers.items()}, losses.numpy()
 
     def variables(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
@@ -116,14 +116,9 @@ class Stepper:
 
     def assign(self, network: list[NDArray[Any]], optimizer: list[NDArray[Any]] | None = None) -> None:
         """Overwrites the variables. Raises ValueError where they are those of another network."""
-        pairs = [(self.network.variables, network)]
+        assign_all(self.network.variables, network)
         if optimizer is not None:
-            pairs.append((self._state(), optimizer))
-        for variables, values in pairs:
-            if [tuple(v.shape) for v in variables] != [v.shape for v in values]:
-                raise ValueError("the checkpoint holds the variables of another network")
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
+            assign_all(self._state(), optimizer)
 
     def _state(self) -> list[Any]:
         """What a step leaves to the next one besides the network's variables."""
@@ -182,7 +177,16 @@ class Stepper:
         return answers, self._problem.losses(truth, answers)
 
 
-def _tensors(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Any]:
+def assign_all(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
+    """Overwrites variables. Raises ValueError where the values are those of another network."""
+    if [tuple(v.shape) for v in variables] != [v.shape for v in values]:
+        raise ValueError("the checkpoint holds the variables of another network")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def tensors_of(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Any]:
+    """The same arrays as TensorFlow's own."""
     return {name: tf.constant(values) for name, values in arrays.items()}
 
 
