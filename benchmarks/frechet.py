@@ -1,9 +1,13 @@
-"""The Fréchet distance's trace term against scipy's matrix square root, on one core, for few and for many samples."""
+"""The Fréchet distance's trace term against scipy's matrix square root on one core; and two sets of images, whole."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +19,8 @@ from xpshpc.evaluate.moments import Moments
 
 FEATURES = 2048
 FEW, MANY = 400, 5000
+IMAGE_SIZE = 48
+RANKS = 2
 _REPEATS = 3
 
 
@@ -29,7 +35,7 @@ def run(scale: float) -> list[Row]:
         n = samples * features // FEATURES
         a, b = (random.normal(shift, spread, size=(n, features)) for shift in (0.0, 0.1))
         rows += _compare(a, b, aim if features == FEATURES else "")
-    return rows
+    return [*rows, *_whole(max(8, int(FEW * scale)))]
 
 
 def _compare(a: NDArray[np.float64], b: NDArray[np.float64], aim: str) -> list[Row]:
@@ -49,6 +55,31 @@ def _compare(a: NDArray[np.float64], b: NDArray[np.float64], aim: str) -> list[R
         Row(f"{size}: times faster", scipy_s / ours_s, "×", aim),
         Row(f"{size}: relative difference", abs(distance.trace_term / by_scipy - 1), ""),
     ]
+
+
+def _whole(images: int) -> list[Row]:
+    """`xpshpc fid` of two sets of wafer-like images that nobody has seen before, and again with a cache, from start."""
+    with tempfile.TemporaryDirectory() as folder:
+        random = np.random.default_rng(0)
+        sets = [Path(folder) / f"{name}.npz" for name in "ab"]
+        for path, share in zip(sets, (0.05, 0.3), strict=True):
+            np.savez(path, maps=1 + (random.random((images, IMAGE_SIZE, IMAGE_SIZE)) < share).astype(np.uint8))
+        cache = ["--cache", str(Path(folder) / "cache")]
+        command = [sys.executable, "-m", "xpshpc", "fid", *map(str, sets), "--json"]
+        aim = "< 10" if images == FEW else ""
+        size = f"two sets of {images} images, {IMAGE_SIZE} × {IMAGE_SIZE}"
+        alone_s = _seconds(lambda: _run([*command, "--ranks", "1"]))
+        shared_s = _seconds(lambda: _run([*command, *cache, "--ranks", str(RANKS)]))
+        cached_s = _seconds(lambda: _run([*command, *cache]))
+    return [
+        Row(f"{size}: start, features and distance, 1 rank", alone_s, "s"),
+        Row(f"{size}: the same, {RANKS} ranks", shared_s, "s", aim),
+        Row(f"{size}: the same, features in the cache", cached_s, "s"),
+    ]
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def _seconds(work: Callable[[], object]) -> float:

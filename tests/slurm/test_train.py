@@ -19,7 +19,7 @@ from xpshpc.cluster.ranks.step import Step
 from xpshpc.config import JobFile
 from xpshpc.errors import Drained, EnvironmentFault
 from xpshpc.evaluate.evaluate import evaluate, metrics_path
-from xpshpc.evaluate.fid import fid
+from xpshpc.evaluate.set_scores import compare_sets
 from xpshpc.run_directory import RunDirectory
 from xpshpc.train.checkpoint import latest_checkpoint
 from xpshpc.train.history import EpochFinished, history_path, read_history
@@ -109,8 +109,8 @@ def test_mpi_alone_finds_the_same_metrics_and_the_same_distance(reference, slurm
     for name in "ab":
         np.savez(tmp_path / f"{name}.npz", features=random.standard_normal((90, 7)))
     files = tmp_path / "a.npz", tmp_path / "b.npz"
-    shared = fid(*files, ranks=4, launcher="srun-pmix", step=step_for(4), scratch=tmp_path)
-    assert shared.fid == pytest.approx(fid(*files).fid, rel=1e-12)
+    shared = compare_sets(*files, ranks=4, launcher="srun-pmix", step=step_for(4), scratch=tmp_path)
+    assert shared.fid == pytest.approx(compare_sets(*files).fid, rel=1e-12)
 
 
 def test_a_distance_over_nodes_leaves_nothing_beside_the_features(slurm_environment, tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from xpshpc.cli import housekeeping, inspection, one_machine, pipeline, science, search, submission
+from xpshpc.cli import fid, housekeeping, inspection, one_machine, pipeline, science, search, submission
 from xpshpc.cli.answer import print_error
 from xpshpc.errors import Drained, EnvironmentFault, ExitCode, UsageError, XpshpcError
 
@@ -29,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (pipeline, science, inspection, housekeeping, one_machine, search, submission):
+for room in (pipeline, science, inspection, fid, housekeeping, one_machine, search, submission):
     room.add_commands(app)
 
 

@@ -1,17 +1,17 @@
-"""Commands that look: status, explain, verify, fid, doctor; and retry, for what they found."""
+"""Commands that look: status, explain, verify, doctor; and retry, for what they found."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from xpshpc.cli import options, show, show_shards, status_page
 from xpshpc.cli.answer import console, print_json
+from xpshpc.cli.study import is_study, show_study_status
 from xpshpc.errors import EnvironmentFault, ExitCode, UsageError
 
 WATCH_INTERVAL_S = 5.0
@@ -20,7 +20,7 @@ _QUESTION_S = 10.0
 
 def add_commands(app: typer.Typer) -> None:
     """Adds this room's commands to the program."""
-    for command in (status, explain, retry, verify, fid, doctor):
+    for command in (status, explain, retry, verify, doctor):
         app.command()(command)
 
 
@@ -47,7 +47,10 @@ def status(
         raise UsageError(
             "SECONDS goes with --watch", where="xpshpc status", try_=f"xpshpc status {run} --watch {seconds:g}"
         )
-    found, _ = open_run(run)
+    found, job_file = open_run(run)
+    if is_study(job_file):
+        show_study_status(found, job_file, as_json=as_json)
+        return ExitCode.DONE
     if watch:
         status_page.watch_status(console(), lambda: read_status(found), seconds or WATCH_INTERVAL_S)
         return ExitCode.DONE
@@ -149,32 +152,6 @@ def verify(
     else:
         show.show_verified(console(), answer, run)
     return ExitCode.DONE if result.ok else ExitCode.VERIFICATION
-
-
-def fid(
-    a: Annotated[Path, typer.Argument(metavar="A", help="An .npz file with one array `features` (n, d).")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another of the same extractor.")],
-    on: options.On = "local",
-    ranks: Annotated[int, typer.Option("--ranks", min=1, help="Ranks that share the rows.")] = 1,
-    as_json: options.AsJson = False,
-) -> int:
-    """Fréchet distance between two sets of features, with its split-half baseline.
-
-    With the profile of a SLURM site, the ranks run on its nodes, and meet in a folder beside A that goes afterwards.
-    """
-    from xpshpc.cluster.profile import read_profile
-    from xpshpc.cluster.ranks.step import step_of
-    from xpshpc.evaluate.fid import fid as compare
-
-    profile = read_profile(on)
-    step = step_of(profile, "evaluate", ranks)
-    scratch = None if step is None else a.resolve().parent
-    answer = compare(a, b, ranks=ranks, launcher=profile.launcher, step=step, scratch=scratch).as_json()
-    if as_json:
-        print_json(answer)
-    else:
-        show.show_fid(console(), answer)
-    return ExitCode.DONE
 
 
 def doctor(

@@ -33,7 +33,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Work:
-    """The blocks of an evaluation: the held-out samples, and those between which the Fréchet distance is taken."""
+    """The blocks of an evaluation: the held-out samples, and those between which the Fréchet distance is taken.
+
+    The held-out ones are of another run where its samples are asked about; the training ones are always the run's own.
+    """
 
     held_out: tuple[Block, ...]
     frechet_held_out: tuple[Block, ...]
@@ -41,7 +44,11 @@ class Work:
 
     @property
     def shards(self) -> set[int]:
-        return {block.shard for block in (*self.held_out, *self.frechet_training)}
+        return {block.shard for block in self.held_out} | self.training_shards
+
+    @property
+    def training_shards(self) -> set[int]:
+        return {block.shard for block in self.frechet_training}
 
 
 def plan_work(job_file: JobFile) -> Work:

@@ -17,6 +17,7 @@ from xpshpc.domain import Problem, check_sound
 from xpshpc.errors import UsageError
 from xpshpc.evaluate.blocks import Block, Work, plan_work, read_blocks, share_blocks, take_rows
 from xpshpc.evaluate.frechet import frechet_distance
+from xpshpc.evaluate.other_data import plan_other_work
 from xpshpc.evaluate.pool import pool, pool_parts
 from xpshpc.evaluate.predict import FEATURE_LAYER, Predictor
 from xpshpc.run_directory import RunDirectory
@@ -51,22 +52,30 @@ class _HeldOut:
 
 
 def evaluate_on_rank(
-    run: RunDirectory, job_file: JobFile, communicator: Communicator, on_samples: OnSamples = lambda samples: None
+    run: RunDirectory,
+    job_file: JobFile,
+    communicator: Communicator,
+    on_samples: OnSamples = lambda samples: None,
+    *,
+    other: RunDirectory | None = None,
 ) -> Findings:
     """Scores the run's model on this rank's share of the blocks; every rank returns the same findings.
 
-    `on_samples` hears how many more of this rank's samples were answered. Raises UsageError where no valid held-out
-    sample is left, and for samples that are not finite.
+    What is scored are the run's held-out samples, or all of the run `other`. `on_samples` hears how many more of this
+    rank's samples were answered. Raises UsageError where no valid sample is left, and for samples that are not finite.
     """
     problem = job_file.problem()
     store = Store(run)
-    work = plan_work(job_file)
+    scored = store if other is None else Store(other)
+    work = plan_work(job_file) if other is None else plan_other_work(job_file, scored)
     predictor = Predictor(run.model, job_file.job.evaluate.batch)
-    held_out = _answer_held_out(work, problem, store, predictor, communicator, on_samples)
+    held_out = _answer_held_out(work, problem, scored, predictor, communicator, on_samples)
     samples = int(communicator.allreduce(float(held_out.samples), "sum"))
     if samples == 0:
         raise UsageError(
-            "every held-out sample is in quarantine", where=str(run.data), try_=f"xpshpc status {run.path}"
+            "every held-out sample is in quarantine",
+            where=str(scored.run.data),
+            try_=f"xpshpc status {scored.run.path}",
         )
     metrics = problem.summarise(merge_sums(held_out.sums, communicator), _calibration(run)) | {"samples": samples}
     if job_file.job.evaluate.frechet:

@@ -1,0 +1,179 @@
+"""One rank's part of the scores of two sets: `python -m xpshpc.evaluate.set_scores_rank FOLDER`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xpshpc.cluster.communicator import Communicator, open_communicator
+from xpshpc.errors import EnvironmentFault, UsageError
+from xpshpc.evaluate.bootstrap import BootstrapInterval, bootstrap_frechet
+from xpshpc.evaluate.comparison import AS_GIVEN, ComparedSet, Comparison, ExtractorChoice
+from xpshpc.evaluate.features_file import read_features
+from xpshpc.evaluate.fid import fid
+from xpshpc.evaluate.inception_score import InceptionScore, inception_score
+from xpshpc.evaluate.kid import Kid, kernel_distance
+from xpshpc.evaluate.predict import use_one_thread
+from xpshpc.evaluate.reference_cache import Extracted, read_cached, write_cached
+from xpshpc.evaluate.set_scores import ANSWER, COMPARISON, EVENTS, SetScores
+from xpshpc.events import EventLog, StageFinished, StageProgressed, StageStarted
+from xpshpc.run_directory import write_atomically
+
+OnImages = Callable[[int], None]
+
+
+def score_on_rank(
+    comparison: Comparison, communicator: Communicator, on_images: OnImages = lambda images: None
+) -> SetScores:
+    """Finds this rank's share of the features and all ranks' scores together; every rank returns the same.
+
+    `on_images` hears how many more images this rank has seen through.
+    """
+    began = time.monotonic()
+    a = _share_of(comparison.a, comparison.extractor, communicator, on_images)
+    b = a if comparison.b == comparison.a else _share_of(comparison.b, comparison.extractor, communicator, on_images)
+    found = fid(a.features, b.features, communicator, seed=comparison.seed)
+    distance, halves = found.distance, found.halves
+    bootstrap, kid = _score_rows(comparison, a.features, b.features, distance.value, communicator)
+    choice = comparison.extractor
+    return SetScores(
+        fid=distance.value,
+        n_a=distance.n_a,
+        n_b=distance.n_b,
+        dimensions=distance.dimensions,
+        extractor=choice.name if choice else AS_GIVEN,
+        extractor_sha256=choice.sha256 if choice else None,
+        resize=choice.resize if choice else None,
+        method=distance.method,
+        ranks=communicator.size,
+        mean_term=distance.mean_term,
+        trace_term=distance.trace_term,
+        split_half_baseline=halves.value if halves else None,
+        split_half_n=(halves.n_a, halves.n_b) if halves else None,
+        bootstrap=bootstrap,
+        kid=kid,
+        inception_score=_score_classes(comparison, a, b, communicator) if comparison.inception_score else None,
+        from_cache=(comparison.a.is_cached, comparison.b.is_cached),
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def _share_of(
+    side: ComparedSet, extractor: ExtractorChoice | None, communicator: Communicator, on_images: OnImages
+) -> Extracted:
+    """This rank's rows of a set, a run of neighbours, in the set's order."""
+    if side.kind == "features":
+        return _cut(Extracted(read_features(side.path), None), communicator)
+    if side.is_cached:
+        assert side.cached is not None
+        kept = read_cached(side.cached)
+        if kept is None:
+            raise EnvironmentFault(
+                "cached features went while they were needed", where=str(side.cached), try_="the same command again"
+            )
+        return _cut(kept, communicator)
+    assert extractor is not None
+    mine = _extract(side, extractor, communicator, on_images)
+    if side.cached is not None:
+        whole = Extracted(_gathered(mine.features, communicator), _gathered_or_none(mine.probabilities, communicator))
+        if communicator.rank == 0:
+            write_cached(side.cached, whole)
+    return mine
+
+
+def _extract(
+    side: ComparedSet, extractor: ExtractorChoice, communicator: Communicator, on_images: OnImages
+) -> Extracted:
+    from xpshpc.evaluate.extractors import open_extractor, open_set
+    from xpshpc.evaluate.extractors.extract import extract_share
+
+    network = open_extractor(extractor.asked, weights=extractor.weights, resize=extractor.asked_resize)
+    samples = open_set(side.path, extractor.asked, array=side.array)
+    return Extracted(*extract_share(samples, network, communicator.rank, communicator.size, on_images=on_images))
+
+
+def _cut(whole: Extracted, communicator: Communicator) -> Extracted:
+    first, last = (
+        len(whole.features) * rank // communicator.size for rank in (communicator.rank, communicator.rank + 1)
+    )
+    probabilities = whole.probabilities
+    return Extracted(whole.features[first:last], None if probabilities is None else probabilities[first:last])
+
+
+def _gathered(rows: NDArray[Any], communicator: Communicator) -> NDArray[Any]:
+    return np.concatenate(communicator.gather(rows))
+
+
+def _gathered_or_none(rows: NDArray[Any] | None, communicator: Communicator) -> NDArray[Any] | None:
+    return None if rows is None else _gathered(rows, communicator)
+
+
+def _score_rows(
+    comparison: Comparison, a: NDArray[Any], b: NDArray[Any], value: float, communicator: Communicator
+) -> tuple[BootstrapInterval | None, Kid | None]:
+    """The scores that need the rows themselves, not their moments: here, every rank holds all of them."""
+    if not (comparison.resamples or comparison.kid):
+        return None, None
+    all_a, all_b = (_gathered(rows, communicator) for rows in (a, b))
+    resamples, seed = comparison.resamples, comparison.seed
+    return (
+        bootstrap_frechet(all_a, all_b, value, communicator, resamples=resamples, seed=seed) if resamples else None,
+        kernel_distance(all_a, all_b, communicator, seed=seed) if comparison.kid else None,
+    )
+
+
+def _score_classes(
+    comparison: Comparison, a: Extracted, b: Extracted, communicator: Communicator
+) -> dict[str, InceptionScore]:
+    scores = {}
+    for side, extracted in (("a", a), ("b", b)):
+        if extracted.probabilities is None:
+            raise UsageError(
+                "this extractor tells features but no classes", where="--inception-score", try_="leave it out"
+            )
+        scores[side] = inception_score(extracted.probabilities, communicator, seed=comparison.seed)
+    return scores
+
+
+def _told_to(log: EventLog, comparison: Comparison, ranks: int) -> OnImages:
+    """Tells the progress of all ranks by that of the first: the others' shares are as large, and progress alike."""
+    sets = [comparison.a, comparison.b] if comparison.a != comparison.b else [comparison.a]
+    total = sum(side.n for side in sets if side.extracts)
+    mine = sum(side.n // ranks for side in sets if side.extracts)
+    began, done = time.monotonic(), 0
+    if total:
+        log.emit(StageStarted("extract", total, 0, "samples"))
+
+    def tell(images: int) -> None:
+        nonlocal done
+        done += images
+        log.emit(StageProgressed("extract", total * done // mine))
+        if done == mine:
+            log.emit(StageFinished("extract", round(time.monotonic() - began, 3)))
+
+    return tell
+
+
+def main(meeting: Path) -> None:
+    """Scores together with the other ranks; the first one tells its progress and writes what all found."""
+    comparison = Comparison.model_validate_json((meeting / COMPARISON).read_text())
+    if comparison.extracts:
+        use_one_thread()
+    with open_communicator() as communicator:
+        if communicator.rank:
+            score_on_rank(comparison, communicator)
+            return
+        with EventLog(meeting / EVENTS) as log:
+            scores = score_on_rank(comparison, communicator, _told_to(log, comparison, communicator.size))
+        write_atomically(meeting / ANSWER, json.dumps(scores.as_json()).encode())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
