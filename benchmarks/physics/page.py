@@ -52,7 +52,7 @@ def write_page(
 
 def _report_style() -> str:
     """The page is dressed as a run's report is."""
-    template = files("xpshpc.report").joinpath("report.html.j2").read_text(encoding="utf-8")
+    template = files("xpshpc.report").joinpath("style.html.j2").read_text(encoding="utf-8")
     found = _STYLE.search(template)
     assert found is not None
     return found[1]

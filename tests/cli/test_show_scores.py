@@ -7,8 +7,9 @@ import io
 import numpy as np
 from rich.console import Console
 
-from xpshpc.cli.show import show_scores
+from xpshpc.cli.show_scores import show_scores
 from xpshpc.spectra.learning.scores import score, summarise
+from xpshpc.wafers.learning.class_scores import count_classes, summarise_classes
 
 ELEMENTS = ("C", "Sc", "Cd")
 
@@ -44,3 +45,18 @@ def test_perfect_answers_have_nothing_confused_and_nothing_is_a_dash() -> None:
     told = shown(truth, truth)
     assert "confused" not in told
     assert "R² – on 2 spectra" in told and "worst     F1 C 100.0 %" in told
+
+
+def test_a_classifier_tells_its_worst_classes_and_what_it_takes_for_what() -> None:
+    labels, answer = np.eye(3)[[0, 0, 0, 1]], np.eye(3)[[0, 0, 1, 1]]
+    found = summarise_classes(count_classes(labels, answer), ("Donut", "Loc", "Scratch"))
+    console = Console(file=io.StringIO(), width=200)
+    show_scores(console, found | {"samples": 4, "data": "runs/test"})
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    for words in (
+        "other run accuracy 75.00 %, macro F1 73.33 %",
+        "worst     F1 Loc 66.7 %, Donut 80.0 %",
+        "Donut → Loc 1",
+    ):
+        assert words in told
+    assert "Scratch" not in told

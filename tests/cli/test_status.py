@@ -102,7 +102,7 @@ def test_the_page_tells_jobs_workers_and_estimates(run: RunDirectory) -> None:
     )  # fmt: skip
     page = "\n".join(describe_status(status))
     for words in (
-        "254 of 320 spectra, 2 in quarantine, 64 to do", "3 connected", "12.0 spectra/s, 30 s left",
+        "254 of 320 samples, 2 in quarantine, 64 to do", "3 connected", "12.0 samples/s, 30 s left",
         "1.50 GPU-hours of training so far, 3.00 to come",
         "generate  17   RUNNING  n1    1 min 05 s  10 min 00 s", "worker jobs: 3 RUNNING, 1 PENDING (Priority)",
         "from 2 of 8 records",

@@ -13,6 +13,8 @@ from xpshpc.cli import options, show
 from xpshpc.cli.call import Call, answer_call, check_stages, describe_plan, make_call, show_plan
 from xpshpc.cli.measured import analyze_job, find_network, is_analysed, judge_measured, read_measured_table
 from xpshpc.cli.search import find_search_room, plan_search, search_in, show_trials
+from xpshpc.cli.show_scores import show_scores
+from xpshpc.cli.study import is_study, refuse_study, run_study_job
 from xpshpc.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ def run(
 ) -> int:
     """All stages of a job: generate, train and evaluate, or search, then report. Stopped, the same call goes on."""
     call = make_call(target, runs, on, settings, workers, ranks, as_json)
+    if is_study(call.job_file):
+        return run_study_job(call, dry_run)
     if call.job_file.job.search is not None:
         return _run_search(call, dry_run)
     check_stages(call)
@@ -105,6 +109,7 @@ def generate(
 ) -> int:
     """The data set only. Stopped at any moment, the same call completes the same bytes."""
     call = make_call(target, runs, on, settings, workers, None, as_json)
+    refuse_study(call.job_file, "generate", target)
     if dry_run:
         return show_plan(call, learns=False)
     with _progress(as_json) as listen:
@@ -128,6 +133,7 @@ def train(
 ) -> int:
     """Train the job's network on the run's data set, by Horovod ranks, from the last checkpoint on."""
     call = make_call(target, runs, on, settings, None, ranks, as_json)
+    refuse_study(call.job_file, "train", target)
     check_stages(call, ("train",))
     if dry_run:
         return show_plan(call)
@@ -148,20 +154,27 @@ def evaluate(
         Path | None,
         typer.Option("--measured", metavar="TABLE", help="Also score measured spectra: CSV with file and composition."),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="RUN", help="Score it on all samples of this other run instead."),
+    ] = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> int:
-    """Score the trained network on samples it never saw, shared by the ranks."""
+    """Score the trained network on samples it never saw, shared by the ranks: those held out, or another run's."""
     call = make_call(target, runs, on, settings, None, ranks, as_json)
+    refuse_study(call.job_file, "evaluate", target)
+    if data is not None and measured is not None:
+        raise UsageError("--data and --measured ask for two answers", where="--data", try_="one call for each")
     surveys = read_measured_table(call.run, call.job_file, measured)
     if dry_run:
         return show_plan(call)
     _need_data(call)
     with _progress(as_json) as listen:
-        answer = _evaluate(call, listen)
+        answer = _evaluate(call, listen, data)
     if surveys is not None:
         answer |= {"measured": judge_measured(call.run, surveys)}
-    answer_call(call, answer, show.show_scores)
+    answer_call(call, answer, show_scores)
     return ExitCode.DONE
 
 
@@ -176,6 +189,7 @@ def report(
     The job's measured surveys are read first, if the run has a network that has not read them yet.
     """
     call = make_call(target, runs, "local", settings, None, None, as_json)
+    refuse_study(call.job_file, "report", target)
     if not call.run.job.is_file():
         raise UsageError("there is nothing to report yet", where=str(call.run.path), try_=f"xpshpc run {target}")
     network = find_network(call.run)
@@ -215,8 +229,9 @@ def _train(call: Call, listen: Listener, *, restart: bool = False, until_epoch: 
     return result.as_json()
 
 
-def _evaluate(call: Call, listen: Listener) -> dict[str, Any]:
+def _evaluate(call: Call, listen: Listener, data: Path | None = None) -> dict[str, Any]:
     from xpshpc.evaluate.evaluate import evaluate as score
+    from xpshpc.run_directory import RunDirectory
 
     result = score(
         call.run,
@@ -224,6 +239,7 @@ def _evaluate(call: Call, listen: Listener) -> dict[str, Any]:
         ranks=call.ranks,
         launcher=call.profile.launcher,
         step=call.step("evaluate"),
+        other=None if data is None else RunDirectory(data.resolve()),
         on_event=listen,
     )
     return result.as_json()

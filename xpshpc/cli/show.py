@@ -7,7 +7,9 @@ from math import isinf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xpshpc.cli.show_measured import show_analysis, show_known_surveys
+from xpshpc.cli.show_measured import show_analysis
+from xpshpc.cli.show_scores import show_scores
+from xpshpc.report.labels import write_in_text, write_score
 from xpshpc.report.quantities import write_count, write_duration, write_percent, write_rate, write_size, write_value
 
 if TYPE_CHECKING:
@@ -18,10 +20,8 @@ if TYPE_CHECKING:
     from xpshpc.store.clean import Remains
 
 _STRONGEST = 12
-_WORST = 5
-_DETECTED = "1"
-"""The threshold, in at.%, at which detection is told."""
-
+_USUAL_METRICS = ("accuracy", "rmse", "log_loss")
+_FIRST_METRICS = 3
 _TABLE_WIDTH = 200
 _LINE_COLUMNS = {
     "KE eV": ("kinetic_energy_eV", 1),
@@ -64,9 +64,9 @@ def show_searched_run(console: Console, answer: Mapping[str, Any]) -> None:
 def show_generated(console: Console, answer: Mapping[str, Any]) -> None:
     """Counts and rate of a data set."""
     left_out = f", {write_count(answer['quarantined'])} in quarantine" if answer["quarantined"] else ""
-    rate = f" at {write_rate(answer['spectra_per_s'])} spectra/s" if answer["made"] else ", all there before"
+    rate = f" at {write_rate(answer['spectra_per_s'])} samples/s" if answer["made"] else ", all there before"
     console.print(
-        f"data      {write_count(answer['committed'])} of {write_count(answer['planned'])} spectra{left_out}{rate}"
+        f"data      {write_count(answer['committed'])} of {write_count(answer['planned'])} samples{left_out}{rate}"
     )
 
 
@@ -80,50 +80,16 @@ def show_trained(console: Console, answer: Mapping[str, Any]) -> None:
         )
         return
     early = ", stopped early," if answer.get("stopped_early") else ""
+    told = ", ".join(f"{write_in_text(name)} {write_score(name, validation[name], 3)}" for name in _watched(validation))
     console.print(
-        f"network   {answer['epochs']} epochs{early} on {answer['ranks']} ranks, validation accuracy "
-        f"{write_percent(validation.get('accuracy'))}, RMSE {write_value(validation.get('rmse'))}   {answer['model']}"
+        f"network   {answer['epochs']} epochs{early} on {answer['ranks']} ranks, validation {told}   {answer['model']}"
     )
 
 
-def show_scores(console: Console, answer: Mapping[str, Any]) -> None:
-    """Scores on held-out samples: all of them, the elements that are detected worst, and what is taken for what."""
-    console.print(
-        f"held out  accuracy {write_percent(answer['accuracy'])}, RMSE {write_value(answer['rmse'])}, "
-        f"R² {write_value(answer['r2'])} on {write_count(answer['samples'])} spectra"
-    )
-    console.print(
-        f"overlayer ±{write_value(answer['thickness_mae_A'])} Å, bias {write_value(answer['thickness_bias_A'], 2)} Å, "
-        f"RMSE {write_value(answer['thickness_rmse_A'])} Å, R² {write_value(answer['thickness_r2'])}"
-    )
-    detection = answer["detection"][_DETECTED]
-    console.print(
-        f"elements  F1 {write_percent(detection['f1'], 1)} (precision {write_percent(detection['precision'], 1)}, "
-        f"recall {write_percent(detection['recall'], 1)}) at {_DETECTED} at.%, all of them right in "
-        f"{write_percent(answer['element_set']['correct'], 1)} of spectra, "
-        f"{write_percent(answer['within_20_percent']['share'], 1)} of fractions within 20 %"
-    )
-    f1 = {symbol: scores["f1"] for symbol, scores in answer["elements"].items() if scores["recall"] is not None}
-    worst = sorted(f1, key=lambda symbol: float(f1[symbol]))[:_WORST]
-    if worst:
-        console.print(f"worst     F1 {', '.join(f'{symbol} {write_percent(f1[symbol], 1)}' for symbol in worst)}")
-    if answer["confused"]:
-        pairs = [f"{pair['missed']} → {pair['named']} {_moved(pair)}" for pair in answer["confused"][:_WORST]]
-        console.print(f"confused  {', '.join(pairs)} (moved per spectrum with the first)")
-    frechet = answer.get("frechet")
-    if frechet:
-        sizes = f"{write_count(frechet['n_a'])} training against {write_count(frechet['n_b'])} held-out spectra"
-        console.print(f"Fréchet   {write_value(frechet['value'])} for {sizes}")
-        baseline, parts = frechet.get("same_size_baseline"), frechet.get("same_size_n")
-        if baseline is not None and parts:
-            one, other = (write_count(part) for part in parts)
-            console.print(f"          {write_value(baseline)} for {one} against {other} training spectra")
-    if "measured" in answer:
-        show_known_surveys(console, answer["measured"])
-
-
-def _moved(pair: Mapping[str, Any]) -> str:
-    return f"{write_value(pair['at_percent_per_sample'], 2)} at.%"
+def _watched(validation: Mapping[str, float]) -> list[str]:
+    """The metrics of a training that are told: the usual ones, or the first ones of a science that has others."""
+    usual = [name for name in _USUAL_METRICS if name in validation]
+    return usual or list(validation)[:_FIRST_METRICS]
 
 
 def show_report(console: Console, answer: Mapping[str, Any]) -> None:
@@ -220,17 +186,6 @@ def show_verified(console: Console, answer: Mapping[str, Any], run: Path) -> Non
         console.print(f"forgotten: shards {', '.join(map(str, answer['repaired']))}; xpshpc generate {run} makes them")
     else:
         console.print(f"try: xpshpc verify {run} --repair, then xpshpc generate {run}")
-
-
-def show_fid(console: Console, answer: Mapping[str, Any]) -> None:
-    """A Fréchet distance with what is needed to judge it."""
-    console.print(f"Fréchet distance  {write_value(answer['fid'], 6)}")
-    console.print(f"samples           {write_count(answer['n_a'])} and {write_count(answer['n_b'])}")
-    baseline = answer.get("split_half_baseline")
-    if baseline is not None:
-        console.print(f"split-half of A   {write_value(baseline, 6)}")
-    console.print(f"extractor         {answer['extractor']}")
-    console.print(f"method            {answer['method']}, {answer['ranks']} rank(s)")
 
 
 def show_check(console: Console, check: Check) -> None:

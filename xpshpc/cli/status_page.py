@@ -87,7 +87,7 @@ def describe_status(status: Status) -> Iterator[str]:
     yield f"run       {status.run}: {status.stage or 'not begun'}, {_describe_work(status)}{owner}"
     left_out = f", {write_count(status.quarantined)} in quarantine" if status.quarantined else ""
     yield (
-        f"data      {write_count(status.committed)} of {write_count(status.planned)} spectra{left_out}, "
+        f"data      {write_count(status.committed)} of {write_count(status.planned)} samples{left_out}, "
         f"{write_count(status.pending)} to do"
     )
     yield (
@@ -104,7 +104,7 @@ def describe_status(status: Status) -> Iterator[str]:
         yield f"workers   {write_count(status.workers)} connected"
     if status.rate is not None:
         left = f", {write_duration(status.time_left_s)} left" if status.time_left_s is not None else ""
-        yield f"rate      {write_rate(status.rate)} spectra/s{left}"
+        yield f"rate      {write_rate(status.rate)} samples/s{left}"
     cost = _hours(status.core_hours, "core-hours", status.core_hours_to_come)
     yield f"cost      {cost}; {write_size(status.bytes)}"
     if status.gpu_hours is not None:

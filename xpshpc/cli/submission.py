@@ -13,6 +13,7 @@ from xpshpc.cli import options
 from xpshpc.cli.answer import console, print_json
 from xpshpc.cli.call import check_stages, make_call
 from xpshpc.cli.show_submission import show_chain, show_ready, show_submitted
+from xpshpc.cli.study import refuse_study
 from xpshpc.cli.target import find_target
 from xpshpc.errors import EnvironmentFault, ExitCode, UsageError
 
@@ -65,6 +66,7 @@ def submit(
     from xpshpc.store.identity import check_owner
 
     call = _on_slurm(make_call(target, runs, on, settings, None, None, as_json), on)
+    refuse_study(call.job_file, "submit", target)
     named = whole_run(searches=call.job_file.job.search is not None) if stages is None else read_stages(stages)
     check_stages(call, named)
     check_owner(call.run, call.job_file)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,13 @@ from numpy.typing import NDArray
 
 from xpshpc.config import JobFile
 from xpshpc.domain import Panel
-from xpshpc.errors import EnvironmentFault
 from xpshpc.evaluate.evaluate import predictions_path
 from xpshpc.plan.shards import split_shards
 from xpshpc.report import embed, facts, tables
 from xpshpc.report.figures import draw_history
 from xpshpc.report.run_summary import RunSummary, summarise_run
 from xpshpc.report.search_page import compose_search
+from xpshpc.report.templates import render_page
 from xpshpc.report.timeline import Timeline
 from xpshpc.report.timeline_figure import describe_lanes, draw_timeline
 from xpshpc.run_directory import RunDirectory, write_atomically
@@ -74,14 +73,8 @@ def read_predictions(run: RunDirectory) -> tuple[Arrays, Arrays]:
 
 
 def render_report(summary: RunSummary, panels: list[Panel], *, written: datetime) -> str:
-    """The page's HTML. All texts are escaped; only this program's own figures are set as they are."""
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise EnvironmentFault(f"the report needs jinja2: {error}", try_="make setup") from error
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("xpshpc.report").joinpath("report.html.j2").read_text(encoding="utf-8"))
-    return template.render(compose_page(summary, panels, version("xpshpc"), written))
+    """The page's HTML."""
+    return render_page("xpshpc.report", "report.html.j2", compose_page(summary, panels, version("xpshpc"), written))
 
 
 def compose_page(summary: RunSummary, panels: list[Panel], program: str, written: datetime) -> Mapping[str, Any]:

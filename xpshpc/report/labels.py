@@ -29,6 +29,17 @@ def split_unit(key: str) -> tuple[str, str]:
     return name[:1].upper() + name[1:], _UNITS.get(unit, "")
 
 
+def write_in_text(key: str) -> str:
+    """The name of a metric inside a sentence: "accuracy", but "RMSE"."""
+    label = write_label(key)
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+
+
+def write_singular(label: str) -> str:
+    """What one of several is called: "Elements" are each an "Element", "Classes" each a "Class"."""
+    return label.removesuffix("es") if label.endswith("sses") else label.removesuffix("s")
+
+
 def write_score(key: str, value: float, digits: int = 4) -> str:
     """A metric's value with its unit, shares as per cent."""
     if is_share(key):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from xpshpc.report.incarnations import Incarnation
-from xpshpc.report.labels import is_share, split_unit, write_label, write_score, write_threshold
+from xpshpc.report.labels import is_share, split_unit, write_label, write_score, write_singular, write_threshold
 from xpshpc.report.quantities import NARROW_SPACE, write_count, write_duration, write_percent, write_value
 from xpshpc.report.run_summary import DataSummary, RunSummary, Stage
 from xpshpc.report.timeline import Loss
@@ -127,7 +127,7 @@ def tabulate_groups(metrics: Mapping[str, Any]) -> Iterator[GroupTable]:
         columns = _write_columns(groups)
         if not columns:
             continue
-        first = write_label(key).removesuffix("s")
+        first = write_singular(write_label(key))
         names = tuple(write_threshold(key, group) for group in groups)
         shown, hidden = columns[:_OPEN_COLUMNS], columns[_OPEN_COLUMNS:]
         more = _join_columns(first, names, hidden) if hidden else None

@@ -1,0 +1,1 @@
+"""Chains of runs that feed one another, as one command."""

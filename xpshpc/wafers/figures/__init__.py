@@ -1,0 +1,1 @@
+"""Pictures of maps, and of how well they are told apart."""
