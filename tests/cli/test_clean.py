@@ -133,7 +133,10 @@ def test_a_run_with_a_coordinator_is_refused_by_its_name(tmp_path: Path) -> None
     run = RunDirectory(tmp_path / "run")
     with start_coordinator(run.path, samples=200, piece_s=0.1) as coordinator:
         wait_until(lambda: any(run.commits.glob("0*.json")) or coordinator.process.poll() is not None)
+        # Held still, it cannot finish before the other command has looked.
+        coordinator.process.send_signal(signal.SIGSTOP)
         refused = xpshpc("clean", run.path, "--yes", folder=tmp_path)
+        coordinator.process.send_signal(signal.SIGCONT)
         assert refused.returncode == 2 and f"process {coordinator.process.pid} on" in refused.stderr
         out, err = coordinator.process.communicate(timeout=120)
         assert coordinator.process.returncode == 0, err

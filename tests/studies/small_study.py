@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,8 @@ def write_wafers(path: Path, *, train: int = 20, test: int = 8) -> Path:
     return path
 
 
-def small_tables(file: Path, **study: object) -> dict[str, Any]:
-    """The job of a study of these maps; keywords are keys of [wafers.study]."""
+def small_tables(file: Path, *, classifier: Mapping[str, object] | None = None, **study: object) -> dict[str, Any]:
+    """The job of a study of these maps; keywords are keys of [wafers.study], `classifier` those of its classifier."""
     return {
         "name": "small-study",
         "seed": 7,
@@ -66,7 +67,14 @@ def small_tables(file: Path, **study: object) -> dict[str, Any]:
                 "originals": 8,
                 "generated": 12,
                 "thresholds": [100, 160],
-                "classifier": {"per_class": 8, "epochs": 2, "global_batch": 8},
+                "classifier": {
+                    "parameters": {"entry": 4, "widths": [4, 8], "features": 8},
+                    "task": {"class_weights": "balanced"},
+                    "per_class": 8,
+                    "epochs": 2,
+                    "global_batch": 8,
+                    **(classifier or {}),
+                },
                 **study,
             },
         },
@@ -81,8 +89,8 @@ def small_tables(file: Path, **study: object) -> dict[str, Any]:
     }
 
 
-def small_job(file: Path, **study: object) -> JobFile:
-    return validate_job(small_tables(file, **study), where="test", folder=file.parent)
+def small_job(file: Path, *, classifier: Mapping[str, object] | None = None, **study: object) -> JobFile:
+    return validate_job(small_tables(file, classifier=classifier, **study), where="test", folder=file.parent)
 
 
 def ground_of(job_file: JobFile, census: Census, path: Path) -> Ground:

@@ -26,7 +26,7 @@ def test_costs_are_those_of_all_calls_that_worked(tmp_path):
         journal.emit(StepStarted("network"))
         journal.emit(StepFinished("network", False, 5.0, 6.0, 400, 70))
         journal.emit(StepStarted("network"))
-        journal.emit(StepFinished("network", True, 0.1, 0.1, 9000, 70))
+        journal.emit(StepFinished("network", True, 0.1, 0.1, 9000, 71))
     (cost,) = read_costs(tmp_path).values()
     assert (cost.wall_s, cost.cpu_s, cost.peak_bytes, cost.disk_bytes, cost.done) == (15.0, 26.0, 500, 70, True)
 
@@ -63,6 +63,10 @@ def test_the_smallest_distance_decides_and_the_middle_of_equals():
     assert choose_threshold(curve(3, 1, 2)) == 20
     assert choose_threshold(curve(2, 1, 1, 1, 5)) == 30
     assert choose_threshold(curve(4)) == 10
+
+
+def test_a_meter_tells_what_it_saw_when_a_signal_comes_before_its_end():
+    assert Meter().usage.wall_s >= 0
 
 
 def test_a_meter_sees_what_its_process_used(tmp_path: Path):

@@ -8,11 +8,12 @@ import pytest
 
 from tests.studies.small_study import DRAWN, ground_of, small_job, write_wafers
 from xpshpc.errors import UsageError
-from xpshpc.studies.census import Census, take_census
+from xpshpc.studies.census import Census, part_held_out, take_census
 from xpshpc.studies.check import check_study
-from xpshpc.studies.diets import diets_of
+from xpshpc.studies.diets import diets_of, epochs_of
 from xpshpc.studies.ground import Ground, find_ground
-from xpshpc.studies.plan import BEST_THRESHOLD, Step, Work, plan_study, with_threshold
+from xpshpc.studies.plan import BEST_THRESHOLD, held_out_run, plan_study, with_threshold
+from xpshpc.studies.step import Step, Work
 
 COUNTS = {name: {"Center": 20, "Donut": 20, "Scratch": 5} for name in ("train", "validation", "test")}
 CENSUS = Census(("Center", "Donut", "Scratch"), COUNTS)  # type: ignore[arg-type]
@@ -72,6 +73,47 @@ def test_classifiers_differ_in_the_studied_class_alone(file):
     assert [diet.made for diet in diets] == [8, 48, 8 + 12, 48 + 12]
 
 
+def test_classifiers_take_as_many_steps_whatever_they_learn_from(file):
+    there = ground(file)
+    diets = diets_of(there.study, there.census, 480)
+    steps = [epochs_of(diet, diets, 100) * len(diet) for diet in diets]
+    assert epochs_of(diets[0], diets, 100) == 100 and len(diets[0]) == min(map(len, diets))
+    assert max(steps) < 1.1 * min(steps)
+    assert epochs_of(diets[-1], diets, 1) == 1, "each is trained at all"
+
+
+def test_only_the_wanted_choices_are_compared(file):
+    there = ground(file, classifier={"diets": ["mixed", "real"]})
+    assert [diet.name for diet in diets_of(there.study, there.census, 48)] == ["real", "mixed"]
+    by_hand = ground(file, mode="manual", classifier={"diets": ["mixed", "real"]})
+    assert [diet.name for diet in diets_of(by_hand.study, by_hand.census, 48)] == ["real"]
+
+
+@pytest.mark.parametrize(
+    ("study", "choosing", "judging"),
+    [
+        ({}, ("validation",), ("test",)),
+        ({"held_out": ["test", "validation"]}, ("validation",), ("test",)),
+        ({"held_out": ["test"]}, ("test",), ("test",)),
+        ({"mode": "manual"}, ("validation", "test"), ("validation", "test")),
+        ({"thresholds": [100]}, ("validation", "test"), ("validation", "test")),
+    ],
+)
+def test_who_chooses_the_threshold_does_not_judge_where_there_are_others(file, study, choosing, judging):
+    there = ground(file, **study)
+    assert (there.held_out.choosing, there.held_out.judging) == (choosing, judging)
+    by_name = {step.name: step for step in plan_study(there)}
+    assert {held_out_run(split) for split in judging} <= set(by_name["scores"].needs + by_name["images"].needs)
+
+
+def test_a_split_with_a_single_map_of_the_class_does_not_judge_alone(file):
+    study = ground(file).study
+    for single in ("validation", "test"):
+        counts = {**COUNTS, single: {"Center": 20, "Donut": 1}}
+        held_out = part_held_out(study, Census(CENSUS.classes, counts))  # type: ignore[arg-type]
+        assert held_out.judging == held_out.choosing == ("validation", "test")
+
+
 def test_the_chosen_threshold_stands_where_it_was_left_open(file):
     by_name = {step.name: step.tables for step in plan_study(ground(file))}
     assert by_name["binarised"]["wafers"]["generator"]["threshold"] == BEST_THRESHOLD
@@ -104,7 +146,12 @@ def test_the_census_counts_each_split(file):
         ({"defect": "Scratch"}, "wafers.study.originals", "has 0"),
         ({"originals": 21}, "wafers.study.originals", "has 20"),
         ({"extractor": "no-such-network"}, "--extractor", "unknown extractor"),
-        ({"classifier": {"network": "wafer_cn"}}, "wafers.study.classifier", "wafer_cnn"),
+        ({"classifier": {"network": "wafer_cn", "parameters": {}}}, "wafers.study.classifier", "wafer_cnn"),
+        (
+            {"mode": "manual", "classifier": {"diets": ["mixed"]}},
+            "wafers.study.classifier.diets",
+            "makes no maps for mixed",
+        ),
     ],
 )
 def test_what_cannot_be_is_found_before_any_work(file, study, where, says):
@@ -123,6 +170,7 @@ def test_what_cannot_be_is_found_before_any_work(file, study, where, says):
         ({"thresholds": [100, 300]}, "gray levels from 1 to 254"),
         ({"thresholds": [160, 100]}, "thresholds rise"),
         ({"threshold": [100]}, "did you mean 'thresholds'"),
+        ({"classifier": {"diets": ["real", "real"]}}, "listed twice"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(file, study, says):

@@ -12,6 +12,9 @@ from xpshpc.cli.answer import print_error
 from xpshpc.errors import Drained, EnvironmentFault, ExitCode, UsageError, XpshpcError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+
 _EXAMPLES = """
 Start with:  xpshpc doctor,  then  xpshpc run jobs/demo.toml
 
@@ -21,7 +24,7 @@ Exit codes: 0 done, 1 bug, 2 usage or job file, 3 done with quarantined samples,
 
 app = typer.Typer(
     name="xpshpc",
-    help="Simulate XPS spectra by the million, train networks on them over all ranks, read measured spectra.",
+    help="XPS spectra and wafer maps by the million, networks trained on them over all ranks, measured ones read.",
     epilog=_EXAMPLES,
     no_args_is_help=True,
     add_completion=False,
@@ -47,6 +50,8 @@ def run_app(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     try:
         code = app(list(arguments), standalone_mode=False)
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
     except typer.Abort:
         return ExitCode.USAGE
     except Exception as error:  # noqa: BLE001 - the rim of the program: whatever is left becomes a message

@@ -49,7 +49,8 @@ def status(
         )
     found, job_file = open_run(run)
     if is_study(job_file):
-        show_study_status(found, job_file, as_json=as_json)
+        every_s = (seconds or WATCH_INTERVAL_S) if watch else None
+        show_study_status(found, job_file, as_json=as_json, every_s=every_s)
         return ExitCode.DONE
     if watch:
         status_page.watch_status(console(), lambda: read_status(found), seconds or WATCH_INTERVAL_S)

@@ -14,14 +14,21 @@ from xpshpc.cli.call import Call, answer_call, check_stages, describe_plan, make
 from xpshpc.cli.measured import analyze_job, find_network, is_analysed, judge_measured, read_measured_table
 from xpshpc.cli.search import find_search_room, plan_search, search_in, show_trials
 from xpshpc.cli.show_scores import show_scores
+from xpshpc.cli.stages import (
+    code_of,
+    generate_samples,
+    makes_samples,
+    need_data,
+    report_run,
+    score_network,
+    show_progress,
+    train_network,
+)
 from xpshpc.cli.study import is_study, refuse_study, run_study_job
 from xpshpc.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from xpshpc.events import Listener
-    from xpshpc.generate.generate import GenerateResult
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -40,7 +47,10 @@ def run(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> int:
-    """All stages of a job: generate, train and evaluate, or search, then report. Stopped, the same call goes on."""
+    """All stages of a job: generate, train and evaluate, or search, then report. Stopped, the same call goes on.
+
+    A network that makes samples has no answers that could be scored: it is trained, drawn and reported.
+    """
     call = make_call(target, runs, on, settings, workers, ranks, as_json)
     if is_study(call.job_file):
         return run_study_job(call, dry_run)
@@ -50,12 +60,12 @@ def run(
     if dry_run:
         return show_plan(call)
     began = time.monotonic()
-    with _progress(as_json) as listen:
-        made = _generate(call, listen)
-        trained = _train(call, listen)
-        scored = _evaluate(call, listen)
+    with show_progress(as_json) as listen:
+        made = generate_samples(call, listen)
+        trained = train_network(call, listen)
+        scored = None if makes_samples(call.job_file) else score_network(call, listen)
         analysed = analyze_job(call.run, call.job_file, call.run.path)
-        page = _report(call)
+        page = report_run(call)
     answer = {
         **made.as_json(),
         "train": trained,
@@ -65,7 +75,7 @@ def run(
         "wall_s": round(time.monotonic() - began, 3),
     }
     answer_call(call, answer, show.show_run)
-    return _code(made.quarantined)
+    return code_of(made.quarantined)
 
 
 def _run_search(call: Call, dry_run: bool) -> int:
@@ -76,12 +86,12 @@ def _run_search(call: Call, dry_run: bool) -> int:
         return ExitCode.DONE
     began = time.monotonic()
     room = find_search_room(call)
-    with _progress(call.as_json) as listen:
-        made = _generate(call, listen)
+    with show_progress(call.as_json) as listen:
+        made = generate_samples(call, listen)
         found = search_in(call, room, listen)
         network = find_network(call.run)
         analysed = analyze_job(call.run, call.job_file, network) if network else None
-        page = _report(call)
+        page = report_run(call)
     answer = {
         **made.as_json(),
         "search": found.as_json(),
@@ -90,7 +100,7 @@ def _run_search(call: Call, dry_run: bool) -> int:
         "wall_s": round(time.monotonic() - began, 3),
     }
     answer_call(call, answer, show.show_searched_run)
-    return _code(made.quarantined)
+    return code_of(made.quarantined)
 
 
 def _show_search_plan(console: Console, answer: Mapping[str, Any]) -> None:
@@ -112,10 +122,10 @@ def generate(
     refuse_study(call.job_file, "generate", target)
     if dry_run:
         return show_plan(call, learns=False)
-    with _progress(as_json) as listen:
-        made = _generate(call, listen)
+    with show_progress(as_json) as listen:
+        made = generate_samples(call, listen)
     answer_call(call, made.as_json(), show.show_generated)
-    return _code(made.quarantined)
+    return code_of(made.quarantined)
 
 
 def train(
@@ -137,9 +147,9 @@ def train(
     check_stages(call, ("train",))
     if dry_run:
         return show_plan(call)
-    _need_data(call)
-    with _progress(as_json) as listen:
-        answer = _train(call, listen, restart=restart, until_epoch=until_epoch)
+    need_data(call)
+    with show_progress(as_json) as listen:
+        answer = train_network(call, listen, restart=restart, until_epoch=until_epoch)
     answer_call(call, answer, show.show_trained)
     return ExitCode.DONE
 
@@ -169,9 +179,9 @@ def evaluate(
     surveys = read_measured_table(call.run, call.job_file, measured)
     if dry_run:
         return show_plan(call)
-    _need_data(call)
-    with _progress(as_json) as listen:
-        answer = _evaluate(call, listen, data)
+    need_data(call)
+    with show_progress(as_json) as listen:
+        answer = score_network(call, listen, data)
     if surveys is not None:
         answer |= {"measured": judge_measured(call.run, surveys)}
     answer_call(call, answer, show_scores)
@@ -184,7 +194,7 @@ def report(
     settings: options.Settings = None,
     as_json: options.AsJson = False,
 ) -> int:
-    """Write report.html: what ran, spectra, loss curves, errors, cost, faults; one file that opens offline.
+    """Write report.html: what ran, samples, loss curves, errors, cost, faults; one file that opens offline.
 
     The job's measured surveys are read first, if the run has a network that has not read them yet.
     """
@@ -195,66 +205,6 @@ def report(
     network = find_network(call.run)
     if network is not None and not is_analysed(call.run, network):
         analyze_job(call.run, call.job_file, network)
-    page = _report(call)
+    page = report_run(call)
     answer_call(call, {"run": str(call.run.path), "report": str(page)}, show.show_report)
     return ExitCode.DONE
-
-
-def _progress(as_json: bool) -> Any:
-    from xpshpc.report.progress import TerminalProgress
-
-    return TerminalProgress(quiet_in_logs=as_json)
-
-
-def _generate(call: Call, listen: Listener) -> GenerateResult:
-    from xpshpc.generate.generate import generate as make
-
-    return make(call.job_file, call.run, workers=call.workers, profile=call.profile, on_event=listen)
-
-
-def _train(call: Call, listen: Listener, *, restart: bool = False, until_epoch: int | None = None) -> dict[str, Any]:
-    from xpshpc.train.launch import train as fit
-
-    result = fit(
-        call.run,
-        call.job_file,
-        ranks=call.ranks,
-        launcher=call.profile.launcher,
-        step=call.step("train"),
-        threads_per_rank=call.threads_per_rank,
-        restart=restart,
-        until_epoch=until_epoch,
-        on_event=listen,
-    )
-    return result.as_json()
-
-
-def _evaluate(call: Call, listen: Listener, data: Path | None = None) -> dict[str, Any]:
-    from xpshpc.evaluate.evaluate import evaluate as score
-    from xpshpc.run_directory import RunDirectory
-
-    result = score(
-        call.run,
-        call.job_file,
-        ranks=call.ranks,
-        launcher=call.profile.launcher,
-        step=call.step("evaluate"),
-        other=None if data is None else RunDirectory(data.resolve()),
-        on_event=listen,
-    )
-    return result.as_json()
-
-
-def _report(call: Call) -> Path:
-    from xpshpc.report.html import write_report
-
-    return write_report(call.run, call.job_file)
-
-
-def _need_data(call: Call) -> None:
-    if not call.run.commits.is_dir():
-        raise UsageError("there is no data set yet", where=str(call.run.path), try_=f"xpshpc generate {call.target}")
-
-
-def _code(quarantined: int) -> ExitCode:
-    return ExitCode.QUARANTINED if quarantined else ExitCode.DONE

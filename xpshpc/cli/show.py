@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from xpshpc.cli.show_measured import show_analysis
 from xpshpc.cli.show_scores import show_scores
 from xpshpc.report.labels import write_in_text, write_score
-from xpshpc.report.quantities import write_count, write_duration, write_percent, write_rate, write_size, write_value
+from xpshpc.report.quantities import write_count, write_duration, write_percent, write_rate, write_size
+from xpshpc.report.rivals import FIRST_METRICS, are_rivals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +45,10 @@ def show_run(console: Console, answer: Mapping[str, Any]) -> None:
     """The whole run in a few lines, the report's place last."""
     show_generated(console, answer)
     show_trained(console, answer["train"])
-    show_scores(console, answer["evaluate"])
+    if answer["evaluate"] is not None:
+        show_scores(console, answer["evaluate"])
+    else:
+        console.print("held out  not scored: a network that makes samples is judged by them (xpshpc fid)")
     if answer["analyze"]:
         show_analysis(console, answer["analyze"])
     console.print(f"\nreport    {answer['report']}   ({write_duration(answer['wall_s'])} in all)")
@@ -71,23 +75,31 @@ def show_generated(console: Console, answer: Mapping[str, Any]) -> None:
 
 
 def show_trained(console: Console, answer: Mapping[str, Any]) -> None:
-    """What training reached, or where it pauses."""
+    """What training reached, and what it was warned of; or where it pauses."""
     validation = answer["validation"]
-    if answer.get("paused"):
+    paused = bool(answer.get("paused"))
+    watched = ["loss"] if paused and not are_rivals(validation) else _watched(validation)
+    told = ", ".join(f"{write_in_text(name)} {write_score(name, validation[name], 3)}" for name in watched)
+    if paused:
         console.print(
-            f"network   paused after {answer['epochs']} epochs on {answer['ranks']} ranks, validation loss "
-            f"{write_value(validation['loss'])}; without --until-epoch it goes on"
+            f"network   paused after {answer['epochs']} epochs on {answer['ranks']} ranks, validation {told}; "
+            "without --until-epoch it goes on"
         )
         return
     early = ", stopped early," if answer.get("stopped_early") else ""
-    told = ", ".join(f"{write_in_text(name)} {write_score(name, validation[name], 3)}" for name in _watched(validation))
     console.print(
         f"network   {answer['epochs']} epochs{early} on {answer['ranks']} ranks, validation {told}   {answer['model']}"
     )
+    for warning in answer.get("warnings", ()):
+        console.print(f"warning   {warning}", markup=False)
+    if "pictures" in answer:
+        console.print(f"pictures  {answer['pictures']}", markup=False)
 
 
 def _watched(validation: Mapping[str, float]) -> list[str]:
     """The metrics of a training that are told: the usual ones, or the first ones of a science that has others."""
+    if are_rivals(validation):
+        return [name for name in FIRST_METRICS if name in validation]
     usual = [name for name in _USUAL_METRICS if name in validation]
     return usual or list(validation)[:_FIRST_METRICS]
 

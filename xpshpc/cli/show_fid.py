@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _HASH_DIGITS = 12
+_AS_STORED = "none"
+"""How an extractor resizes that looks at maps of the size that it learned."""
 
 
 def show_fid(console: Console, answer: Mapping[str, Any]) -> None:
@@ -35,7 +37,8 @@ def show_fid(console: Console, answer: Mapping[str, Any]) -> None:
         spread = f"{write_value(score['mean'], 4)} ± {write_value(score['std'], 2)}"
         _line(console, f"IS of {side.upper()}", f"{spread} ({score['splits']} splits, {score['classes']} classes)")
     sha256, resize = answer["extractor_sha256"], answer["resize"]
-    details = f" ({resize}, SHA-256 {sha256[:_HASH_DIGITS]}…)" if sha256 else ""
+    resized = f"{resize}, " if resize not in (None, _AS_STORED) else ""
+    details = f" ({resized}SHA-256 {sha256[:_HASH_DIGITS]}…)" if sha256 else ""
     _line(console, "extractor", f"{answer['extractor']}{details}, {write_count(answer['dimensions'])} features")
     _line(console, "method", f"{answer['method']}, {answer['ranks']} rank(s)")
 

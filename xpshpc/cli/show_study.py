@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xpshpc.cli.status_page import align
@@ -56,6 +56,7 @@ def show_outcome(console: Console, answer: Mapping[str, Any]) -> None:
             for point in answer["thresholds"]
         ]
         _print_table(console, ("threshold", "FID", ""), rows)
+        console.print(_tell_choice(answer), markup=False)
     _print_table(
         console,
         ("set", "maps", "FID", "KID", "inception score"),
@@ -82,17 +83,22 @@ def show_outcome(console: Console, answer: Mapping[str, Any]) -> None:
     console.print(f"report    {answer['report']}   ({write_duration(answer['seconds'])} in all)", markup=False)
 
 
-def show_status(console: Console, answer: Mapping[str, Any]) -> None:
-    """How far a study is."""
+def describe_status(answer: Mapping[str, Any]) -> Iterator[str]:
+    """The lines that tell how far a study is."""
     steps = len(answer["done"]) + len(answer["to_do"])
-    console.print(f"study     {answer['run']}: {len(answer['done'])} of {steps} steps done", markup=False)
+    yield f"study     {answer['run']}: {len(answer['done'])} of {steps} steps done"
     if answer["step"]:
-        console.print(
-            f"step      {answer['step']}; xpshpc status {answer['run']}/steps/… tells of its run", markup=False
-        )
+        yield f"step      {answer['step']}; xpshpc status {answer['run']}/steps/… tells of its run"
     if answer["to_do"]:
-        console.print(f"to do     {', '.join(answer['to_do'])}", markup=False)
-    console.print(f"time      {write_duration(answer['wall_s'])} so far", markup=False)
+        yield f"to do     {', '.join(answer['to_do'])}"
+    yield f"time      {write_duration(answer['wall_s'])} so far"
+
+
+def _tell_choice(answer: Mapping[str, Any]) -> str:
+    chosen_by = answer["threshold_chosen_by"]
+    splits = " and ".join(chosen_by["splits"])
+    same = "; the same maps judge below, which flatters the scores a little" if chosen_by["also_judge"] else ""
+    return f"threshold chosen by {chosen_by['n']} real maps of split {splits}{same}\n"
 
 
 def _score_row(scores: Mapping[str, Any]) -> tuple[str, ...]:

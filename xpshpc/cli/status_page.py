@@ -19,6 +19,12 @@ _ANSWERED = "answered"
 _WORKERS = "workers"
 _UNFINISHED = ("running", "paused", "stopped", "failed", "pending")
 _MOST_UNDER_WAY = 8
+_NAMES = {"spectra_per_s": "samples/s"}
+"""Of facts that are not called as their keys, which are older than the second science."""
+
+Look = tuple[Sequence[str], bool]
+"""Lines of a status, and whether nothing is left to happen."""
+
 _COLUMNS = ("stage", "job", "state", "reason", "node", "used", "left")
 
 
@@ -36,46 +42,62 @@ def watch_status(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Shows a status again and again until nothing is left to happen, or until Ctrl-C.
+    """Shows a status again and again until nothing is left to happen, or until Ctrl-C."""
 
-    On a terminal it is drawn in place; in a log each look is a block of lines under its time.
+    def look() -> Look:
+        status = read()
+        return tuple(describe_status(status)), status.complete
+
+    watch_lines(console, look, interval_s, sleep=sleep, clock=clock)
+
+
+def watch_lines(
+    console: Console,
+    look: Callable[[], Look],
+    interval_s: float,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Looks again and again until a look was the last, or until Ctrl-C.
+
+    On a terminal the lines are drawn in place; in a log each look is a block of lines under its time.
     """
     try:
         if console.is_terminal:
-            _watch_live(console, read, interval_s, sleep)
+            _watch_live(console, look, interval_s, sleep)
         else:
-            _watch_log(console, read, interval_s, sleep, clock)
+            _watch_log(console, look, interval_s, sleep, clock)
     except KeyboardInterrupt:
         return
 
 
-def _watch_live(
-    console: Console, read: Callable[[], Status], interval_s: float, sleep: Callable[[float], None]
-) -> None:
+def _watch_live(console: Console, look: Callable[[], Look], interval_s: float, sleep: Callable[[float], None]) -> None:
     from rich.live import Live
     from rich.text import Text
 
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
-            status = read()
-            live.update(Text("\n".join(describe_status(status))), refresh=True)
-            if status.complete:
+            lines, is_last = look()
+            live.update(Text("\n".join(lines)), refresh=True)
+            if is_last:
                 return
             sleep(interval_s)
 
 
 def _watch_log(
     console: Console,
-    read: Callable[[], Status],
+    look: Callable[[], Look],
     interval_s: float,
     sleep: Callable[[float], None],
     clock: Callable[[], float],
 ) -> None:
     while True:
-        status = read()
+        lines, is_last = look()
         console.print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(clock()))}", markup=False)
-        show_status(console, status)
-        if status.complete:
+        for line in lines:
+            console.print(line, markup=False)
+        if is_last:
             return
         sleep(interval_s)
 
@@ -111,7 +133,9 @@ def describe_status(status: Status) -> Iterator[str]:
         yield f"          {_hours(status.gpu_hours, 'GPU-hours of training', status.gpu_hours_to_come)}"
     for title, facts in (("training", status.training), ("held out", status.evaluation)):
         if facts:
-            told = ", ".join(f"{name} {_short(value)}" for name, value in facts.items() if _is_short(value))
+            told = ", ".join(
+                f"{_NAMES.get(name, name)} {_short(value)}" for name, value in facts.items() if _is_short(value)
+            )
             yield f"{title:<9} {told}"
     if status.search is not None:
         yield from _describe_search(status.search)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from xpshpc.cli import show_study
 from xpshpc.cli.answer import console, print_json
 from xpshpc.cli.call import answer_call
+from xpshpc.cli.status_page import watch_lines
 from xpshpc.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from xpshpc.cli.call import Call
+    from xpshpc.cli.status_page import Look
     from xpshpc.config import JobFile
     from xpshpc.events import Event, Listener
     from xpshpc.run_directory import RunDirectory
@@ -64,8 +66,25 @@ def run_study_job(call: Call, dry_run: bool) -> int:
     return ExitCode.DONE
 
 
-def show_study_status(run: RunDirectory, job_file: JobFile, *, as_json: bool) -> None:
-    """Says which steps of a study are done, and which one is under way."""
+def show_study_status(run: RunDirectory, job_file: JobFile, *, as_json: bool, every_s: float | None = None) -> None:
+    """Says which steps of a study are done, and which one is under way; again `every_s` seconds until all are done."""
+    if as_json:
+        print_json(read_study_status(run, job_file))
+        return
+    if every_s is None:
+        for line in show_study.describe_status(read_study_status(run, job_file)):
+            console().print(line, markup=False)
+        return
+
+    def look() -> Look:
+        answer = read_study_status(run, job_file)
+        return tuple(show_study.describe_status(answer)), not answer["to_do"]
+
+    watch_lines(console(), look, every_s)
+
+
+def read_study_status(run: RunDirectory, job_file: JobFile) -> dict[str, Any]:
+    """How far a study is, as JSON."""
     from xpshpc.studies.ground import find_ground
     from xpshpc.studies.journal import read_costs, step_under_way
     from xpshpc.studies.plan import plan_study
@@ -73,17 +92,13 @@ def show_study_status(run: RunDirectory, job_file: JobFile, *, as_json: bool) ->
     costs, under_way = read_costs(run.path), step_under_way(run.path)
     steps = plan_study(find_ground(run.path, job_file))
     done = [step.name for step in steps if step.name in costs and costs[step.name].done]
-    answer: dict[str, Any] = {
+    return {
         "run": str(run.path),
         "step": under_way,
         "done": done,
         "to_do": [step.name for step in steps if step.name not in done],
         "wall_s": round(sum(cost.wall_s for cost in costs.values()), 1),
     }
-    if as_json:
-        print_json(answer)
-    else:
-        show_study.show_status(console(), answer)
 
 
 class _StepTeller:

@@ -13,6 +13,7 @@ from xpshpc.cli import options
 from xpshpc.cli.answer import console, print_json
 from xpshpc.cli.call import check_stages, make_call
 from xpshpc.cli.show_submission import show_chain, show_ready, show_submitted
+from xpshpc.cli.stages import makes_samples
 from xpshpc.cli.study import refuse_study
 from xpshpc.cli.target import find_target
 from xpshpc.errors import EnvironmentFault, ExitCode, UsageError
@@ -68,6 +69,8 @@ def submit(
     call = _on_slurm(make_call(target, runs, on, settings, None, None, as_json), on)
     refuse_study(call.job_file, "submit", target)
     named = whole_run(searches=call.job_file.job.search is not None) if stages is None else read_stages(stages)
+    if stages is None and makes_samples(call.job_file):
+        named = tuple(stage for stage in named if stage != "evaluate")
     check_stages(call, named)
     check_owner(call.run, call.job_file)
     questions = Slurm(patience_s=min(_QUESTION_S, call.profile.site.limits.query_patience_s))

@@ -17,18 +17,22 @@ _WIDE_PT = 500.0
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture of the page: `svg` is markup of this program's own, `source` a data address of anything else."""
+    """A picture of the page: `svg` is markup of this program's own, `source` a data address of anything else.
+
+    `dots` tells that it is made of few large dots, which stay sharp; such a one needs little room.
+    """
 
     title: str
     caption: str
     svg: str = ""
     source: str = ""
+    dots: bool = False
 
     @property
     def wide(self) -> bool:
         """Whether it wants the page's whole width; narrower ones stand in pairs."""
         width = _WIDTH.search(self.svg)
-        return width is None or float(width.group(1)) > _WIDE_PT
+        return not self.dots and (width is None or float(width.group(1)) > _WIDE_PT)
 
 
 def place_panels(panels: Sequence[Panel], prefix: str) -> list[Figure]:
@@ -42,6 +46,11 @@ def place_panels(panels: Sequence[Panel], prefix: str) -> list[Figure]:
 def place_foreign(svg: bytes) -> Figure:
     """A figure read from a file: shown as an image, in which nothing can run."""
     return Figure("", "", source=f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}")
+
+
+def place_dots(title: str, png: bytes) -> Figure:
+    """A small PNG picture, enlarged without being smoothed."""
+    return Figure(title, "", source=f"data:image/png;base64,{base64.b64encode(png).decode()}", dots=True)
 
 
 def rename_identifiers(svg: str, prefix: str) -> str:

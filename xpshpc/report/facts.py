@@ -17,8 +17,10 @@ from xpshpc.report.quantities import (
     write_size,
     write_value,
 )
+from xpshpc.report.rivals import are_rivals
 from xpshpc.report.run_summary import Analysis, DataSummary, RunSummary
 from xpshpc.report.tables import list_largest, scalar_metrics
+from xpshpc.train.rivalry import tell_warnings
 
 Facts = list[tuple[str, str]]
 
@@ -43,6 +45,9 @@ def make_headlines(summary: RunSummary) -> list[Headline]:
         frechet = summary.evaluation.metrics.get("frechet")
         if frechet:
             found.append(Headline("Fréchet distance", write_value(frechet["value"]), "held-out against training"))
+    last = summary.history[-1].validation if summary.history else {}
+    if are_rivals(last) and "diversity" in last:
+        found.append(Headline("Diversity", write_value(last["diversity"]), "1: as diverse as real samples"))
     if summary.data is not None:
         note = f"of {_count(summary.data.planned)} planned" if summary.data.pending else "stored"
         found.append(Headline("Samples", _count(summary.data.committed), note))
@@ -94,21 +99,23 @@ def _size_of(data: DataSummary) -> str:
 
 
 def describe_training(summary: RunSummary) -> Facts:
-    """The training in pairs: how it ended, and how fast it was."""
+    """The training in pairs: how it ended, how fast it was, and what it was warned of."""
     train = summary.train
     facts = [("Network", train.network), ("Global batch", _plural(train.global_batch, "sample"))]
+    warnings = [("Warning", warning) for warning in tell_warnings(summary.history)]
     result = summary.training
     if result is None:
         facts.append(("State", f"not finished: {len(summary.history)} of {train.epochs} epochs"))
-        return facts
+        return facts + warnings
+    kept = "the last one kept" if are_rivals(result.validation) else f"the best one {result.best_epoch}"
     facts += [
         ("Ranks", str(result.ranks)),
-        ("Epochs", f"{result.epochs}, the best one {result.best_epoch}"),
+        ("Epochs", f"{result.epochs}, {kept}"),
         ("Time", write_duration(result.seconds)),
         ("Speed", f"{_narrow(write_rate(result.spectra_per_s))} samples/s"),
         ("Waiting for data", write_percent(result.data_wait_share, 1)),
     ]
-    return facts
+    return facts + warnings
 
 
 def describe_frechet(frechet: Mapping[str, Any]) -> Facts:

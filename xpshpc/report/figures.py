@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from xpshpc.drawing import AMBER, BLUE, draw_svg
 from xpshpc.report.labels import write_label
+from xpshpc.report.rivals import LOSSES, SCORES, are_rivals
 from xpshpc.train.history import EpochFinished
 
 if TYPE_CHECKING:
@@ -18,8 +19,13 @@ _LOGARITHMIC_FROM = 5.0
 
 
 def draw_history(history: Sequence[EpochFinished]) -> str:
-    """Training and validation loss, and up to three validation metrics, against the epoch, as an `<svg>` element."""
-    names = [name for name in history[-1].validation if name != "loss"][:MOST_METRICS]
+    """Losses, and below them up to three validation metrics, against the epoch, as an `<svg>` element.
+
+    The losses are those of training and of validation or, of two networks that train each other, that of each.
+    """
+    rivals = are_rivals(history[-1].validation)
+    names = ["diversity", *SCORES] if rivals else [name for name in history[-1].validation if name != "loss"]
+    names = [name for name in names if name in history[-1].validation][:MOST_METRICS]
 
     from matplotlib.ticker import MaxNLocator
 
@@ -27,17 +33,14 @@ def draw_history(history: Sequence[EpochFinished]) -> str:
         shape = "AAA" if len(names) == 3 else "A" * max(1, len(names))
         below = "BCD"[: len(names)]
         places = figure.subplot_mosaic(f"{shape}\n{below}" if names else shape, height_ratios=[5, 3] if names else None)
-        _draw_loss(places["A"], history)
+        if rivals:
+            _draw_losses(places["A"], {write_label(name): _validation(history, name) for name in LOSSES})
+        else:
+            training = [(epoch.epoch, epoch.loss) for epoch in history]
+            _draw_losses(places["A"], {"training": training, "validation": _validation(history, "loss")})
         for place, name in zip(below, names, strict=True):
             axes = places[place]
-            axes.plot(
-                [epoch.epoch for epoch in history],
-                [epoch.validation[name] for epoch in history],
-                "o-",
-                color=AMBER,
-                linewidth=1.3,
-                markersize=3,
-            )
+            axes.plot(*zip(*_validation(history, name), strict=True), "o-", color=AMBER, linewidth=1.3, markersize=3)
             axes.set_title(f"Validation: {write_label(name)}")
             axes.set_xlabel("Epoch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -45,16 +48,18 @@ def draw_history(history: Sequence[EpochFinished]) -> str:
     return draw_svg(draw, width_in=8.6, height_in=5.8 if names else 3.6)
 
 
-def _draw_loss(axes: Axes, history: Sequence[EpochFinished]) -> None:
+def _validation(history: Sequence[EpochFinished], name: str) -> list[tuple[int, float]]:
+    """A validation metric of the epochs that have it, each with its number."""
+    return [(epoch.epoch, epoch.validation[name]) for epoch in history if name in epoch.validation]
+
+
+def _draw_losses(axes: Axes, losses: Mapping[str, Sequence[tuple[int, float]]]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    epochs = [epoch.epoch for epoch in history]
-    training = [epoch.loss for epoch in history]
-    axes.plot(epochs, training, "o-", color=BLUE, linewidth=1.4, markersize=3, label="training")
-    told = [(epoch.epoch, epoch.validation["loss"]) for epoch in history if "loss" in epoch.validation]
-    if told:
-        axes.plot(*zip(*told, strict=True), "s-", color=AMBER, linewidth=1.4, markersize=3, label="validation")
-    every = training + [loss for _, loss in told]
+    told = {label: curve for label, curve in losses.items() if curve}
+    for (label, curve), mark, colour in zip(told.items(), ("o-", "s-"), (BLUE, AMBER), strict=False):
+        axes.plot(*zip(*curve, strict=True), mark, color=colour, linewidth=1.4, markersize=3, label=label)
+    every = [loss for curve in told.values() for _, loss in curve]
     if min(every) > 0 and max(every) / min(every) > _LOGARITHMIC_FROM:
         axes.set_yscale("log")
     axes.set_xlabel("Epoch")

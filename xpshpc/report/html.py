@@ -18,6 +18,7 @@ from xpshpc.evaluate.evaluate import predictions_path
 from xpshpc.plan.shards import split_shards
 from xpshpc.report import embed, facts, tables
 from xpshpc.report.figures import draw_history
+from xpshpc.report.rivals import are_rivals
 from xpshpc.report.run_summary import RunSummary, summarise_run
 from xpshpc.report.search_page import compose_search
 from xpshpc.report.templates import render_page
@@ -26,8 +27,10 @@ from xpshpc.report.timeline_figure import describe_lanes, draw_timeline
 from xpshpc.run_directory import RunDirectory, write_atomically
 from xpshpc.store.identity import read_identity
 from xpshpc.store.read import Store
+from xpshpc.train.pictures import read_sheets
 
 EXAMPLE_ROWS = 64
+MOST_SHEETS = 6
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -99,6 +102,11 @@ def compose_page(summary: RunSummary, panels: list[Panel], program: str, written
         else None,
         "incarnations": tables.tabulate_incarnations(summary.incarnations) if summary.incarnations else None,
         "panels": embed.place_panels(panels, "p"),
+        "sheets": [
+            embed.place_dots(f"After epoch {sheet.epoch}", sheet.png)
+            for sheet in read_sheets(summary.learned, most=MOST_SHEETS)
+        ],
+        "rivals": bool(summary.history) and are_rivals(summary.history[-1].validation),
         "search": compose_search(summary.search) if summary.search else None,
         "is_best_trial": summary.is_best_trial,
         "history": history[0] if history else None,

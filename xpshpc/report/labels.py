@@ -30,9 +30,9 @@ def split_unit(key: str) -> tuple[str, str]:
 
 
 def write_in_text(key: str) -> str:
-    """The name of a metric inside a sentence: "accuracy", but "RMSE"."""
+    """The name of a metric inside a sentence: "accuracy", but "RMSE" and "D loss"."""
     label = write_label(key)
-    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+    return label if label[1:2].isupper() or label[1:2] == " " else label[:1].lower() + label[1:]
 
 
 def write_singular(label: str) -> str:

@@ -13,22 +13,12 @@ from rich.table import Column
 from rich.text import Text
 
 from xpshpc.events import Event, StageFinished, StageProgressed, StageStarted
-from xpshpc.generate.events import (
-    AllocationFailed,
-    DiskFull,
-    NodeExcluded,
-    SampleQuarantined,
-    ShardFailed,
-    StageStopped,
-    WorkerKilled,
-    WorkersRequested,
-)
 from xpshpc.report.curves import draw_loss
 from xpshpc.report.epoch_table import draw_epochs
-from xpshpc.report.labels import split_unit, write_score
+from xpshpc.report.event_sentence import describe_event
 from xpshpc.report.pace import Pace
-from xpshpc.report.quantities import write_count, write_duration, write_rate, write_size, write_value
-from xpshpc.train.history import EpochFinished, RanksChanged
+from xpshpc.report.quantities import write_count, write_duration, write_rate
+from xpshpc.train.history import EpochFinished
 
 LINE_INTERVAL_S = 10.0
 _LINE_SHARE = 0.1
@@ -208,37 +198,3 @@ class _StageColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         stage = self._stages.get(task.description)
         return Text(stage.describe(self._clock()) if stage else "", style="dim")
-
-
-def describe_event(event: Event) -> str | None:
-    """One short line for an event that is no stage's progress; None for those that are not worth one."""
-    if isinstance(event, EpochFinished):
-        names = sorted(event.validation, key=lambda name: name != "loss")
-        scores = ", ".join(f"{split_unit(name)[0]} {write_score(name, event.validation[name])}" for name in names)
-        return (
-            f"epoch {event.epoch} of {event.epochs}: loss {write_value(event.loss, 4)}, "
-            f"{write_rate(event.spectra_per_s)} samples/s; validation: {scores}"
-        )
-    if isinstance(event, ShardFailed):
-        cause = event.cause.replace("_", " ")
-        return f"shard {event.shard}, attempt {event.attempt} failed ({cause}): {event.why}; {event.decision}"
-    if isinstance(event, SampleQuarantined):
-        return f"sample {event.sample} is put in quarantine ({event.cause.replace('_', ' ')}): {event.why}"
-    if isinstance(event, DiskFull):
-        return f"the disk is full ({write_size(event.free_bytes)} free): waiting {write_duration(event.delay_s)}"
-    if isinstance(event, WorkersRequested):
-        return f"{write_count(event.jobs)} worker jobs asked for: {', '.join(event.job_ids)}"
-    if isinstance(event, AllocationFailed):
-        where = f" on {event.node}" if event.node else ""
-        return f"worker job {event.job_id} failed{where}: {event.why}"
-    if isinstance(event, RanksChanged):
-        lost, joined = (", ".join(map(str, ranks)) or "none" for ranks in (event.lost, event.joined))
-        return f"after step {event.step} training goes on with {event.ranks} ranks; lost: {lost}; joined: {joined}"
-    if isinstance(event, NodeExcluded):
-        return f"no more workers are sent to {event.node}: {event.why}"
-    if isinstance(event, WorkerKilled):
-        silence = write_duration(event.silence_s)
-        return f"worker {event.pid} on {event.host} is killed: no sign of life from shard {event.shard} for {silence}"
-    if isinstance(event, StageStopped):
-        return f"{event.stage} stopped: {event.why}"
-    return None

@@ -11,6 +11,7 @@ from typing import Any
 from xpshpc.report.incarnations import Incarnation
 from xpshpc.report.labels import is_share, split_unit, write_label, write_score, write_singular, write_threshold
 from xpshpc.report.quantities import NARROW_SPACE, write_count, write_duration, write_percent, write_value
+from xpshpc.report.rivals import FIRST_METRICS, SCORES, are_rivals
 from xpshpc.report.run_summary import DataSummary, RunSummary, Stage
 from xpshpc.report.timeline import Loss
 
@@ -101,10 +102,18 @@ def _date(seconds: float | None) -> str:
 
 
 def tabulate_scores(summary: RunSummary) -> Table | None:
-    """Each metric on the validation samples (watched in training) and on the held-out ones (never seen)."""
+    """Each metric on the validation samples (watched in training) and on the held-out ones (never seen).
+
+    Two networks that train each other have none on held-out samples, and no loss in common.
+    """
     validation = summary.training.validation if summary.training else {}
     if not validation and summary.history:
         validation = summary.history[-1].validation
+    if are_rivals(validation):
+        first = [name for name in (*FIRST_METRICS, *SCORES) if name in validation]
+        others = [name for name in validation if name not in (*first, "loss")]
+        told = tuple((write_label(name), _score(name, validation)) for name in (*first, *others))
+        return Table(("Metric", "Validation"), told)
     held_out = scalar_metrics(summary.evaluation.metrics) if summary.evaluation else {}
     names = list(dict.fromkeys([*held_out, *validation]))
     if not names:

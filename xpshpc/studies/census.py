@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from xpshpc.config import nearest
 from xpshpc.errors import UsageError
 from xpshpc.wafers.maps import SPLITS, SplitName
-from xpshpc.wafers.settings import Originals
+from xpshpc.wafers.settings import Originals, Study
+
+_FEWEST = 2
+"""Maps that have a spread."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,31 @@ class Census:
     def tested(self) -> int:
         """Maps on which classifiers are compared."""
         return sum(self.of("test", name) for name in self.told_apart)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The splits whose maps of the studied class nothing is made of: those that choose the threshold, and those that
+    judge in the end."""
+
+    choosing: tuple[SplitName, ...]
+    judging: tuple[SplitName, ...]
+
+    @property
+    def is_parted(self) -> bool:
+        """Whether the judges had no part in the choice."""
+        return self.choosing != self.judging
+
+
+def part_held_out(study: Study, census: Census) -> HeldOut:
+    """Validation maps choose and test maps judge, where there is a choice and both splits have maps enough; else all do
+    both."""
+    both = tuple(study.held_out)
+    there_is_a_choice = study.mode == "auto" and len(study.thresholds) > 1
+    enough = len(set(both)) == 2 and all(census.of(split, study.defect) >= _FEWEST for split in both)
+    if there_is_a_choice and enough:
+        return HeldOut(("validation",), ("test",))
+    return HeldOut(both, both)
 
 
 def take_census(originals: Originals, seed: int) -> Census:
@@ -82,7 +110,7 @@ def check_defect(census: Census, defect: str, originals: int, held_out: tuple[Sp
         if not census.of(split, defect):
             raise UsageError(f"split {split} has no map of {defect}", where="wafers.study.held_out")
     kept = sum(census.of(split, defect) for split in held_out)
-    if kept < 2:
+    if kept < _FEWEST:
         raise UsageError(
             f"{kept} map of {defect} is held out, and one image has no spread that could be compared",
             where="wafers.study.held_out",

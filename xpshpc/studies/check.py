@@ -8,6 +8,7 @@ from xpshpc.cluster.profile import Launcher
 from xpshpc.errors import UsageError
 from xpshpc.plan.shards import plan_shards, split_shards
 from xpshpc.studies.census import check_defect
+from xpshpc.studies.diets import diets_of
 from xpshpc.studies.ground import Ground
 
 
@@ -60,6 +61,12 @@ def _check_generator(ground: Ground, ranks: int, launcher: Launcher) -> None:
 def _check_classifier(ground: Ground) -> None:
     study, job_file = ground.study, ground.job_file
     learn = study.classifier
+    if not diets_of(study, ground.census, job_file.job.generate.samples):
+        raise UsageError(
+            f'mode = "manual" makes no maps for {" and ".join(learn.diets)}',
+            where="wafers.study.classifier.diets",
+            try_='"real" or "augmented"',
+        )
     if study.defect not in ground.census.told_apart or not ground.census.others(study.defect):
         raise UsageError(
             f"a classifier needs maps of {study.defect} and of another class in the splits train and test",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,13 @@ def diets_of(study: Study, census: Census, augmented: int) -> tuple[Diet, ...]:
             Diet("generated", "originals and generated maps", ("originals", "binarised"), few + made, others),
             Diet("mixed", "augmented and generated maps", ("augmented", "binarised"), augmented + made, others),
         ]
-    return tuple(diets)
+    return tuple(diet for diet in diets if diet.name in study.classifier.diets)
+
+
+def epochs_of(diet: Diet, diets: Sequence[Diet], epochs: int) -> int:
+    """Epochs in which a classifier takes as many steps as the one of the smallest choice does in `epochs`: what is
+    compared is what they learn from, not how long."""
+    return max(1, round(epochs * min(map(len, diets)) / len(diet)))
 
 
 def choose_others(originals: Originals, study: Study, census: Census, size: int, seed: int) -> tuple[Map, list[str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xpshpc.config import JobFile
 from xpshpc.errors import UsageError
-from xpshpc.studies.census import Census, take_census
+from xpshpc.studies.census import Census, HeldOut, part_held_out, take_census
 from xpshpc.wafers.settings import Study, WaferSettings
 
 STEPS = "steps"
@@ -36,6 +36,11 @@ class Ground:
     def diets(self) -> Path:
         """Where the maps are that classifiers learn from."""
         return self.path / DIETS
+
+    @property
+    def held_out(self) -> HeldOut:
+        """Which real maps choose the threshold, and which ones judge."""
+        return part_held_out(self.study, self.census)
 
     def run(self, name: str) -> Path:
         return self.path / STEPS / name

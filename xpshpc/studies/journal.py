@@ -58,9 +58,9 @@ class StepCost:
         """The cost with one more session of the step."""
         done = event["event"] == StepFinished.__name__
         if done and event["reused"]:
-            return StepCost(
-                self.step, self.wall_s, self.cpu_s, self.peak_bytes, max(self.disk_bytes, event["disk_bytes"]), True
-            )
+            # Nothing was made, so nothing takes more room; a lock may have been written anew.
+            disk_bytes = self.disk_bytes or event["disk_bytes"]
+            return StepCost(self.step, self.wall_s, self.cpu_s, self.peak_bytes, disk_bytes, True)
         return StepCost(
             self.step,
             self.wall_s + event["wall_s"],

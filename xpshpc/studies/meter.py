@@ -25,16 +25,19 @@ class Usage:
 
 
 class Meter:
-    """Measures what happens within it. Memory is the sum of the processes' resident sets, looked at again and again."""
+    """Measures from its making to the end of its block.
+
+    Memory is the sum of the processes' resident sets, looked at again and again.
+    """
 
     def __init__(self) -> None:
         self._stop = threading.Event()
         self._peak = 0
         self._usage: Usage | None = None
+        self._began, self._cpu = time.monotonic(), _cpu_s()
         self._thread = threading.Thread(target=self._watch, name="meter", daemon=True)
 
     def __enter__(self) -> Meter:
-        self._began, self._cpu = time.monotonic(), _cpu_s()
         self._thread.start()
         return self
 
@@ -43,12 +46,15 @@ class Meter:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        self._usage = Usage(time.monotonic() - self._began, _cpu_s() - self._cpu, self._peak)
+        self._usage = self._read()
 
     @property
     def usage(self) -> Usage:
-        assert self._usage is not None, "the meter still runs"
-        return self._usage
+        """Of the whole time; so far, where a signal came between this and the end."""
+        return self._usage or self._read()
+
+    def _read(self) -> Usage:
+        return Usage(time.monotonic() - self._began, _cpu_s() - self._cpu, self._peak)
 
     def _watch(self) -> None:
         while True:

@@ -9,7 +9,8 @@ from xpshpc.studies.diets import diets_of
 from xpshpc.studies.ground import SETS, Ground
 from xpshpc.studies.journal import StepCost
 from xpshpc.studies.pictures import MOST_SHOWN
-from xpshpc.studies.plan import Step, classifier_run
+from xpshpc.studies.plan import classifier_run
+from xpshpc.studies.step import Step
 
 SHEET = "generated.png"
 """The sheet of the first made maps, in the study's folder."""
@@ -48,6 +49,7 @@ def tell_outcome(
         "fid_interval": row["interval"],
         "kid_score": row["kid"],
         "threshold": found["thresholds"]["threshold"] if "thresholds" in found else None,
+        "threshold_chosen_by": tell_choice(ground, found["thresholds"]) if "thresholds" in found else None,
         "n": row["n"],
         "n_held_out": scores["held_out"]["n"],
         "split_half_baseline": scores["held_out"]["split_half_baseline"],
@@ -61,6 +63,18 @@ def tell_outcome(
         "steps": rows,
         "report": str(ground.path / "report.html"),
         "seconds": round(sum(each["wall_s"] for each in rows), 1),
+    }
+
+
+def tell_choice(ground: Ground, found: Mapping[str, Any]) -> dict[str, Any]:
+    """By which real maps the threshold was chosen; `also_judge` tells that the scores are by the same ones, and so a
+    little better than they deserve."""
+    parts = ground.held_out
+    return {
+        "splits": list(parts.choosing),
+        "n": found["n_choosing"],
+        "split_half_baseline": found["split_half_baseline"],
+        "also_judge": not parts.is_parted and len(ground.study.thresholds) > 1,
     }
 
 

@@ -24,7 +24,7 @@ from xpshpc.studies.outcome import SHEET, made_run
 from xpshpc.studies.pictures import as_address, draw_sheet, encode_png, gray_of, write_sheet
 from xpshpc.studies.plan import held_out_run
 from xpshpc.studies.study_figures import draw_thresholds
-from xpshpc.train.pictures import pictures_path
+from xpshpc.train.pictures import read_sheets
 
 MOST_EPOCHS_SHOWN = 6
 
@@ -57,8 +57,8 @@ def write_page(
 
 def compose(ground: Ground, outcome: Mapping[str, Any], written: datetime) -> dict[str, Any]:
     """What the template sets, by name."""
-    curve = outcome["thresholds"]
-    drawn = draw_thresholds(curve, outcome["threshold"], outcome["split_half_baseline"]) if curve else None
+    curve, chosen_by = outcome["thresholds"], outcome["threshold_chosen_by"]
+    drawn = draw_thresholds(curve, outcome["threshold"], chosen_by["split_half_baseline"]) if curve else None
     return {
         "name": ground.path.name,
         "written": written,
@@ -172,7 +172,7 @@ def _photograph_maps(ground: Ground) -> list[Photograph]:
     """The sheets of real and made maps, in the order in which they are looked at side by side."""
     runs = {
         "Originals": "originals",
-        "Real, held out": held_out_run(ground.study.held_out[0]),
+        "Real, held out": held_out_run(ground.held_out.judging[0]),
         "Augmented": "augmented",
         **({"Generated": "binarised"} if ground.study.mode == "auto" else {}),
     }
@@ -184,15 +184,8 @@ def _photograph_maps(ground: Ground) -> list[Photograph]:
 
 def _photograph_epochs(ground: Ground) -> list[Photograph]:
     """What the network made while it learned: some of its sheets, the first and the last among them."""
-    files = sorted(pictures_path(RunDirectory(ground.run("augmented"))).glob("epoch-*.png"))
-    last = len(files) - 1
-    shown = (
-        sorted({round(place * last / (MOST_EPOCHS_SHOWN - 1)) for place in range(MOST_EPOCHS_SHOWN)}) if files else []
-    )
-    return [
-        Photograph(f"Epoch {int(files[place].stem.removeprefix('epoch-'))}", as_address(files[place].read_bytes()))
-        for place in shown
-    ]
+    sheets = read_sheets(RunDirectory(ground.run("augmented")), most=MOST_EPOCHS_SHOWN)
+    return [Photograph(f"Epoch {sheet.epoch}", as_address(sheet.png)) for sheet in sheets]
 
 
 def _count(number: float) -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from xpshpc.studies.census import all_of
-from xpshpc.studies.diets import Diet, diets_of
+from xpshpc.studies.diets import Diet, diets_of, epochs_of
 from xpshpc.studies.ground import DIETS, SETS, Ground
 from xpshpc.studies.journal import StepCost
+from xpshpc.studies.step import Step, Work
 from xpshpc.wafers.maps import SplitName
 
 TEST = "test-maps"
-HELD_OUT, NOISE = "held-out", "noise"
+HELD_OUT, CHOOSING, NOISE = "held-out", "choosing", "noise"
+"""Sets of images: real maps that judge, those that choose the threshold where these are others, and random ones."""
+
 BEST_THRESHOLD = "best"
 """Stands where a threshold belongs that a step before will have chosen."""
 
@@ -24,39 +25,6 @@ _SILENCE_S = 300.0
 
 _LEARNED_SHARDS = 20
 """A run that learns keeps whole shards from training."""
-
-
-class Work(StrEnum):
-    """What a step does: stages of the engine on its run, or a comparison of runs that are there."""
-
-    GENERATE = "generate"
-    TRAIN = "train"
-    JUDGE = "judge"
-    IMAGES = "images"
-    SWEEP = "sweep"
-    SCORES = "scores"
-    MAPS = "maps"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step, after those it `needs`; `samples` are made or looked at, `epochs` trained.
-
-    `tables` is the job of its run, which is named `run`. A step without one `reads` runs of others; what it finds is
-    decided by their samples and by `decisive` (JSON), and `files` are what it leaves in the study's folder.
-    """
-
-    name: str
-    purpose: str
-    work: tuple[Work, ...]
-    samples: int
-    run: str | None = None
-    tables: Mapping[str, Any] | None = None
-    needs: tuple[str, ...] = ()
-    epochs: int = 0
-    reads: tuple[str, ...] = ()
-    decisive: Mapping[str, Any] = field(default_factory=dict)
-    files: tuple[str, ...] = ()
 
 
 def plan_study(ground: Ground) -> tuple[Step, ...]:
@@ -124,17 +92,19 @@ def _compare(ground: Ground) -> Iterator[Step]:
     study = ground.study
     made = ground.job_file.job.generate.samples
     held_out = tuple(map(held_out_run, study.held_out))
+    parts = ground.held_out
     kept = sum(ground.census.of(split, study.defect) for split in study.held_out)
+    judges = sum(ground.census.of(split, study.defect) for split in parts.judging)
     reads = ("originals", "augmented", *held_out)
-    looks = {"score_size": study.score_size}
+    looks = {"score_size": study.score_size, "choosing": list(parts.choosing), "judging": list(parts.judging)}
     judged = {**looks, "extractor": study.extractor, "resize": study.resize}
-    seen = kept + study.originals + made
-    files = tuple(f"{SETS}/{name}.npz" for name in (HELD_OUT, NOISE, "originals", "augmented"))
+    seen = study.originals + made
+    files = tuple(f"{SETS}/{name}.npz" for name in sets_before(ground))
     yield Step(
         "images",
         "all maps looked at in the same way",
         (Work.IMAGES,),
-        seen,
+        kept + judges + seen,
         needs=reads,
         reads=reads,
         decisive=looks,
@@ -144,7 +114,7 @@ def _compare(ground: Ground) -> Iterator[Step]:
     if study.mode == "auto":
         yield Step(
             "thresholds",
-            "each gray level scored, the best taken",
+            f"each gray level scored by split {' and '.join(parts.choosing)}, the best taken",
             (Work.SWEEP,),
             len(study.thresholds) * study.generated,
             needs=("generated", *needs),
@@ -155,12 +125,13 @@ def _compare(ground: Ground) -> Iterator[Step]:
         needs, reads, seen = (*needs, "binarised"), (*reads, "binarised"), seen + study.generated
     yield Step(
         "scores",
-        "distances to held-out real maps",
+        f"distances to real maps of split {' and '.join(parts.judging)}",
         (Work.SCORES,),
-        kept + seen,
+        2 * judges + seen,
         needs=needs,
         reads=reads,
         decisive=judged,
+        files=(f"{SETS}/generated.npz",) if study.mode == "auto" else (),
     )
 
 
@@ -179,7 +150,7 @@ def _classify(ground: Ground) -> Iterator[Step]:
         sum(map(len, diets)),
         needs=(TEST, *sources),
         reads=(TEST, *sources),  # the test maps' hash tells which file the other classes are from
-        decisive={"per_class": learn.per_class},
+        decisive={"per_class": learn.per_class, "diets": [diet.name for diet in diets]},
         files=tuple(f"{DIETS}/{diet.name}.npz" for diet in diets),
     )
     for diet in diets:
@@ -196,17 +167,21 @@ def _classify(ground: Ground) -> Iterator[Step]:
                 **_tables(ground, name, {"originals": taken}),
                 "generate": _storing("originals", len(diet), least_shards=_LEARNED_SHARDS),
                 "train": {
-                    **learn.model_dump(
-                        include={"network", "parameters", "task", "epochs", "global_batch", "learning_rate"}
-                    ),
+                    **learn.model_dump(include={"network", "parameters", "task", "global_batch", "learning_rate"}),
+                    "epochs": epochs_of(diet, diets, learn.epochs),
                     "warmup_epochs": min(1.0, learn.epochs),
                 },
                 "split": {"validation": 0.15, "held_out": 0.05},
                 "evaluate": {"frechet": False},
             },
             ("diets", TEST),
-            epochs=learn.epochs,
+            epochs=epochs_of(diet, diets, learn.epochs),
         )
+
+
+def sets_before(ground: Ground) -> tuple[str, ...]:
+    """The sets of images that are there before the network is asked."""
+    return (HELD_OUT, *([CHOOSING] if ground.held_out.is_parted else []), NOISE, "originals", "augmented")
 
 
 def held_out_run(split: SplitName) -> str:

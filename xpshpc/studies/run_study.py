@@ -16,10 +16,12 @@ from xpshpc.studies.answers import find_answer
 from xpshpc.studies.diets import choose_others, diets_of, write_diet
 from xpshpc.studies.ground import Ground
 from xpshpc.studies.journal import JOURNAL, StepFinished, StepStarted, StepStopped
+from xpshpc.studies.jury import Jury
 from xpshpc.studies.look import read_maps_of
 from xpshpc.studies.meter import Meter, disk_bytes
-from xpshpc.studies.plan import TEST, Step, Work, plan_study, with_threshold
-from xpshpc.studies.scores import Jury, find_threshold, score_sets_of, write_sets
+from xpshpc.studies.plan import TEST, plan_study, with_threshold
+from xpshpc.studies.scores import find_threshold, score_sets_of, write_sets
+from xpshpc.studies.step import Step, Work
 from xpshpc.studies.workplace import Workplace
 
 Found = dict[str, dict[str, Any]]
@@ -37,9 +39,9 @@ def run_study(ground: Ground, place: Workplace, on_event: Listener) -> Found:
         save_job(RunDirectory(ground.path), ground.job_file)
         under_way = _UnderWay(ground, place, on_event)
         for step in plan_study(ground):
-            journal.emit(StepStarted(step.name))
             meter = Meter()
             try:
+                journal.emit(StepStarted(step.name))
                 with meter:
                     reused = under_way.do(step)
             except (XpshpcError, KeyboardInterrupt, OSError) as error:

@@ -3,104 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from xpshpc.cluster.communicator import Solo
-from xpshpc.evaluate.comparison import ComparedSet, Comparison, settle_comparison
 from xpshpc.evaluate.fid import fid
-from xpshpc.evaluate.reference_cache import Extracted, read_cached, write_cached
-from xpshpc.evaluate.set_scores import SetScores, score_sets
-from xpshpc.events import Listener
 from xpshpc.studies.ground import Ground
-from xpshpc.studies.look import cut_gray, look_at, make_noise, read_images, read_maps_of, write_images
-from xpshpc.studies.plan import HELD_OUT, NOISE, held_out_run
-from xpshpc.studies.workplace import Workplace
-from xpshpc.wafers.maps import OFF
-
-_THRESHOLDS, _TOGETHER = "thresholds", "together"
-"""Sets of images that are looked at in one go."""
-
-
-@dataclass(frozen=True)
-class Jury:
-    """Scores sets of images of one study by its extractor; features that were found once are kept beside it."""
-
-    ground: Ground
-    place: Workplace
-    listen: Listener | None
-
-    def settings(self) -> dict[str, Any]:
-        """All that decides a score besides the images."""
-        study = self.ground.study
-        return {
-            "extractor": study.extractor,
-            "weights": None if study.weights is None else Path(study.weights),
-            "resize": study.resize,
-            "cache": self.ground.path / "cache",
-            "seed": self.ground.job_file.job.seed,
-        }
-
-    def describe(self) -> dict[str, Any]:
-        """Which extractor it is, by the hash of its weights; nothing is extracted."""
-        from xpshpc.evaluate.extractors import describe_extractor
-
-        asked = self.settings()
-        return dict(describe_extractor(asked["extractor"], weights=asked["weights"], resize=asked["resize"]))
-
-    def compare(self, name: str) -> dict[str, Any]:
-        """Scores of a set against the held-out real maps, as JSON."""
-        return self._score(self._settle(name, kid=True, inception_score=True)).as_json()
-
-    def see(self, names: Sequence[str]) -> None:
-        """Finds the features of several sets in one go: to start the ranks takes longer than to look at a small set."""
-        unseen = [name for name in names if not self._settle(name).b.is_cached]
-        if len(unseen) < 2:
-            return
-        images = [read_images(self.file(name)) for name in unseen]
-        whole = self._extract(_TOGETHER, images)
-        ends = np.cumsum([len(each) for each in images])
-        for name, first, last in zip(unseen, [0, *ends], ends, strict=False):
-            kept = self._settle(name).b.cached
-            assert kept is not None
-            classes = whole.probabilities
-            write_cached(kept, Extracted(whole.features[first:last], None if classes is None else classes[first:last]))
-
-    def sweep(self, thresholds: Sequence[int], looks: Sequence[NDArray[np.uint8]]) -> list[dict[str, float]]:
-        """The distance of the images of each threshold, which are equal in number."""
-        made = self._extract(_THRESHOLDS, looks).features
-        real = _features_of(self._settle(_THRESHOLDS).a).features
-        return [
-            {"threshold": threshold, "fid": fid(real, part, Solo()).distance.value}
-            for threshold, part in zip(thresholds, np.split(made, len(thresholds)), strict=True)
-        ]
-
-    def _extract(self, name: str, images: Sequence[NDArray[np.uint8]]) -> Extracted:
-        """What the extractor sees in these images, all in one set."""
-        write_images(self.file(name), np.concatenate(images))
-        self._score(self._settle(name, bootstrap=0))
-        return _features_of(self._settle(name).b)
-
-    def _settle(self, name: str, **scores: Any) -> Comparison:
-        return settle_comparison(self.file(HELD_OUT), self.file(name), **self.settings(), **scores)
-
-    def _score(self, comparison: Comparison) -> SetScores:
-        """By the ranks where there is something to extract, else here and now."""
-        gang = self.place.gang("evaluate") if comparison.extracts else {}
-        return score_sets(comparison, scratch=self.ground.path, on_event=self.listen, **gang)
-
-    def file(self, name: str) -> Path:
-        return self.ground.sets / f"{name}.npz"
-
-
-def _features_of(side: ComparedSet) -> Extracted:
-    kept = None if side.cached is None else read_cached(side.cached)
-    assert kept is not None, "they were found just now"
-    return kept
+from xpshpc.studies.jury import Jury
+from xpshpc.studies.look import cut_gray, look_at, make_noise, read_maps_of, write_images
+from xpshpc.studies.plan import CHOOSING, HELD_OUT, NOISE, held_out_run, sets_before
+from xpshpc.wafers.maps import OFF, Map, SplitName
 
 
 def choose_threshold(curve: Sequence[Mapping[str, float]]) -> int:
@@ -112,10 +23,11 @@ def choose_threshold(curve: Sequence[Mapping[str, float]]) -> int:
 
 def write_sets(ground: Ground) -> dict[str, Any]:
     """Writes the images of the maps that are there before the network is asked; answers with their numbers."""
-    study, size = ground.study, ground.study.score_size
-    held_out = read_maps_of(ground.run(held_out_run(split)) for split in study.held_out)
-    noise = make_noise(held_out, len(held_out), ground.job_file.job.seed)
-    sets = {HELD_OUT: held_out, NOISE: noise}
+    size, parts = ground.study.score_size, ground.held_out
+    judging = _read_held_out(ground, parts.judging)
+    sets = {HELD_OUT: judging, NOISE: make_noise(judging, len(judging), ground.job_file.job.seed)}
+    if parts.is_parted:
+        sets[CHOOSING] = _read_held_out(ground, parts.choosing)
     sets |= {name: read_maps_of([ground.run(name)]) for name in ("originals", "augmented")}
     for name, maps in sets.items():
         write_images(ground.sets / f"{name}.npz", look_at(maps, size))
@@ -125,17 +37,37 @@ def write_sets(ground: Ground) -> dict[str, Any]:
     }
 
 
-def find_threshold(jury: Jury) -> dict[str, Any]:
-    """The curve of distances over thresholds, and the best one.
+def _read_held_out(ground: Ground, splits: Sequence[SplitName]) -> Map:
+    return read_maps_of(ground.run(held_out_run(split)) for split in splits)
 
-    It is chosen by the same real maps that judge in the end: one number among a few, which gains it next to nothing.
+
+def find_threshold(jury: Jury) -> dict[str, Any]:
+    """The curve of distances over thresholds, the best one, and by which real maps it was chosen.
+
+    All sets that will be scored are looked at in the same go, so that the scores start no ranks of their own.
     """
-    ground, thresholds = jury.ground, jury.ground.study.thresholds
+    ground, thresholds, parts = jury.ground, jury.ground.study.thresholds, jury.ground.held_out
     run = [ground.run("generated")]
     gray, on_wafer = read_maps_of(run, "gray"), read_maps_of(run) != OFF
     looks = [look_at(cut_gray(gray, on_wafer, threshold), ground.study.score_size) for threshold in thresholds]
-    curve = jury.sweep(thresholds, looks)
-    return {"threshold": choose_threshold(curve), "curve": curve, "n": len(gray)}
+    seen = jury.see(sets_before(ground), looks)
+    real = jury.seen(CHOOSING if parts.is_parted else HELD_OUT)
+    found = [fid(real.features, made.features, Solo(), seed=ground.job_file.job.seed) for made in seen]
+    curve = [
+        {"threshold": threshold, "fid": each.distance.value} for threshold, each in zip(thresholds, found, strict=True)
+    ]
+    best = choose_threshold(curve)
+    place = thresholds.index(best)
+    write_images(jury.file("generated"), looks[place])
+    jury.keep("generated", seen[place])
+    halves = found[place].halves
+    return {
+        "threshold": best,
+        "curve": curve,
+        "n": len(gray),
+        "n_choosing": len(real.features),
+        "split_half_baseline": None if halves is None else halves.value,
+    }
 
 
 def score_sets_of(jury: Jury) -> dict[str, Any]:
@@ -146,7 +78,7 @@ def score_sets_of(jury: Jury) -> dict[str, Any]:
         names.insert(2, "generated")
         binarised = read_maps_of([ground.run("binarised")])
         write_images(jury.file("generated"), look_at(binarised, ground.study.score_size))
-    jury.see(names)
+    jury.see([HELD_OUT, *names])
     told = {name: jury.compare(name) for name in names}
     any_of_them = told[names[0]]
     return {
@@ -154,6 +86,7 @@ def score_sets_of(jury: Jury) -> dict[str, Any]:
         "extractor_sha256": any_of_them["extractor_sha256"],
         "resize": any_of_them["resize"],
         "held_out": {
+            "splits": list(ground.held_out.judging),
             "n": any_of_them["n_a"],
             "split_half_baseline": any_of_them["split_half_baseline"],
             "split_half_n": any_of_them["split_half_n"],

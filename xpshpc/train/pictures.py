@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,22 @@ EVERY_EPOCHS = 10
 def pictures_path(run: RunDirectory) -> Path:
     """Where the sheets of generated images are: epoch-000001.png, …"""
     return run.train / "pictures"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a generator made after so many epochs: a PNG file's bytes."""
+
+    epoch: int
+    png: bytes
+
+
+def read_sheets(run: RunDirectory, *, most: int) -> list[Sheet]:
+    """The first sheet, the last one and some between, `most` of them at most, from 2 on; empty where none was drawn."""
+    files = sorted(pictures_path(run).glob("epoch-*.png"))
+    last = len(files) - 1
+    places = sorted({round(place * last / (most - 1)) for place in range(most)}) if files else []
+    return [Sheet(int(files[place].stem.removeprefix("epoch-")), files[place].read_bytes()) for place in places]
 
 
 def is_drawn(epoch: int, epochs: int) -> bool:

@@ -97,6 +97,10 @@ class Part(Section):
     samples: int = Field(gt=0)
 
 
+DietName = Literal["real", "augmented", "generated", "mixed"]
+"""What a study's classifier learns the studied class from."""
+
+
 class StudyClassifier(Section):
     """The classifier by which a study asks whether made maps help; trained anew for each choice of training maps."""
 
@@ -104,9 +108,21 @@ class StudyClassifier(Section):
     parameters: dict[str, Any] = Field(default_factory=dict, description="the network's own sizes")
     task: dict[str, Any] = Field(default_factory=dict, description="as [train.task] with goal classify")
     per_class: int = Field(100, ge=2, description="most real maps of each class that is not studied")
-    epochs: int = Field(20, gt=0)
+    diets: tuple[DietName, ...] = Field(
+        ("real", "augmented", "generated", "mixed"),
+        min_length=1,
+        description="choices of training maps; mode manual leaves out those with generated ones",
+    )
+    epochs: int = Field(20, gt=0, description="of the smallest choice; the others take as many steps, in fewer epochs")
     global_batch: int = Field(64, gt=0)
     learning_rate: float = Field(1e-3, gt=0)
+
+    @field_validator("diets")
+    @classmethod
+    def _each_once(cls, diets: tuple[DietName, ...]) -> tuple[DietName, ...]:
+        if len(set(diets)) < len(diets):
+            raise ValueError("a choice is listed twice")
+        return diets
 
 
 class Study(Section):
@@ -123,7 +139,10 @@ class Study(Section):
         tuple(range(40, 211, 10)), min_length=1, description="gray levels from which on a die may fail; the best stays"
     )
     held_out: tuple[Literal["validation", "test"], ...] = Field(
-        ("validation", "test"), min_length=1, description="the file's splits whose maps of the class are compared with"
+        ("validation", "test"),
+        min_length=1,
+        description="the file's splits whose maps of the class are compared with; of both, the validation maps choose "
+        "the threshold and the test maps judge",
     )
     score_size: int | None = Field(None, ge=8, le=512, description="dies across images that are scored; unset: as made")
     extractor: str = Field("efficientnet-lite0", description="what sees the images: a known network, or a trained one")
