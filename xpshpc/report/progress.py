@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -21,6 +22,7 @@ from xpshpc.report.quantities import write_count, write_duration, write_rate
 from xpshpc.train.history import EpochFinished
 
 LINE_INTERVAL_S = 10.0
+_REFRESH_S = 0.1
 _LINE_SHARE = 0.1
 
 
@@ -49,6 +51,10 @@ class TerminalProgress:
         self._stages: dict[str, _Stage] = {}
         self._epochs: list[EpochFinished] = []
         self._training = False
+        # Two threads that write between each other's lines would leave the screen in disorder.
+        self._turn = threading.RLock()
+        self._over = threading.Event()
+        self._refresher = threading.Thread(target=self._refresh, name="progress", daemon=True)
         self._bars = _Bars(
             self._epochs_under_way,
             TextColumn("[bold]{task.description:<10}"),
@@ -60,14 +66,28 @@ class TerminalProgress:
 
     def __enter__(self) -> TerminalProgress:
         self._bars.start()
+        if self._live:
+            self._refresher.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._live:
+            self._refresher.join()
         self._bars.stop()
 
     def __call__(self, event: Event) -> None:
         if self._silent:
             return
+        with self._turn:
+            self._show(event)
+
+    def _refresh(self) -> None:
+        while not self._over.wait(_REFRESH_S):
+            with self._turn:
+                self._bars.refresh()
+
+    def _show(self, event: Event) -> None:
         if isinstance(event, StageStarted):
             self._start(event)
         elif isinstance(event, StageProgressed):
@@ -146,7 +166,7 @@ class _Bars(Progress):
         self, above: Callable[[], Sequence[RenderableType]], *columns: ProgressColumn, console: Console
     ) -> None:
         self._above = above
-        super().__init__(*columns, console=console, disable=not console.is_terminal)
+        super().__init__(*columns, console=console, auto_refresh=False, disable=not console.is_terminal)
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from self._above()
