@@ -127,7 +127,7 @@ class _ImagesOnly:
     name, sha256, dimensions, resize = "eye", "", 1, "none"
 
     def answer(self, images: Any) -> Any:
-        raise NotImplementedError
+        raise AssertionError("it was asked for features of what it cannot see")
 
     features = answer
 
