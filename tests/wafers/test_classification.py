@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.wafers.measured_maps import made_up_map, made_up_set
 from xpshpc.config import validate_job
 from xpshpc.domain import Place
 from xpshpc.errors import UsageError
@@ -17,6 +18,7 @@ from xpshpc.wafers.learning.changes import apply_symmetries, change_maps, rotate
 from xpshpc.wafers.learning.problem import make_problem
 from xpshpc.wafers.learning.task import Changes
 from xpshpc.wafers.maps import CLASSES, FAIL, OFF, PASS
+from xpshpc.wafers.readers.packed import write_packed
 from xpshpc.wafers.settings import WaferSettings
 
 SIZE = 24
@@ -84,6 +86,9 @@ def test_a_job_has_the_classes_of_what_makes_its_samples(tmp_path: Path) -> None
     assert class_names(settings()) == CLASSES
     assert class_names(settings(originals={"file": "LSWMD.pkl"})) == CLASSES
     assert class_names(settings(originals={"file": "LSWMD.pkl", "classes": ["Loc", "Center"]})) == ("Loc", "Center")
+    packed = tmp_path / "own.npz"
+    write_packed(packed, made_up_set([made_up_map(0), made_up_map(1)], [0, 1], [0, 0], ("Ring", "Line")))
+    assert class_names(settings(originals={"file": str(packed)})) == ("Ring", "Line")
     model = tmp_path / "model.keras"
     with pytest.raises(UsageError, match="no trained generator"):
         class_names(settings(generator={"model": str(model)}))
