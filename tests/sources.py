@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +21,20 @@ from xpshpc.plan.seeds import Streams
 from xpshpc.source import ArraySpec, SampleError
 
 Behaviour = Literal[
-    "kill", "exit", "sysexit", "hang", "freeze", "raise", "refuse", "nan", "shape", "dtype", "names", "slow", "full"
+    "kill",
+    "exit",
+    "sysexit",
+    "hang",
+    "freeze",
+    "raise",
+    "raise and die",
+    "refuse",
+    "nan",
+    "shape",
+    "dtype",
+    "names",
+    "slow",
+    "full",
 ]
 
 
@@ -70,7 +84,7 @@ class Numbers:
         }
         for fault in self.settings.faults:
             if fault.sample in indices and self._strikes(fault):
-                made = _strike(fault, made, indices)
+                made = _strike(fault, made, indices, self.settings.ledger)
         return made
 
     def _strikes(self, fault: Fault) -> bool:
@@ -85,7 +99,14 @@ class Numbers:
         return True
 
 
-def _strike(fault: Fault, made: dict[str, Any], indices: NDArray[np.int64]) -> dict[str, Any]:
+def _die_after_failing(folder: Path) -> None:
+    """Ends the process as soon as an attempt's failure is written down anywhere under this folder."""
+    while not any(folder.rglob("*.failed.json")):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _strike(fault: Fault, made: dict[str, Any], indices: NDArray[np.int64], ledger: Path | None) -> dict[str, Any]:
     row = int(np.flatnonzero(indices == fault.sample)[0])
     match fault.behaviour:
         case "kill":
@@ -99,6 +120,10 @@ def _strike(fault: Fault, made: dict[str, Any], indices: NDArray[np.int64]) -> d
         case "freeze":
             os.kill(os.getpid(), signal.SIGSTOP)
         case "raise":
+            raise ZeroDivisionError("a fault of the script")
+        case "raise and die":
+            assert ledger is not None
+            Thread(target=_die_after_failing, args=(ledger.parent,), daemon=True).start()
             raise ZeroDivisionError("a fault of the script")
         case "refuse":
             raise SampleError(fault.sample, "the script refuses it")

@@ -96,6 +96,19 @@ def test_several_faults_at_once_are_told_apart(tmp_path: Path) -> None:
     assert Counter(attempt.cause for attempt in attempts_of(run, 2)) == {"crash": 1, "bad_output": 2}
 
 
+def test_a_failure_is_counted_though_its_worker_dies_before_it_can_tell(
+    tmp_path: Path, undisturbed: dict[str, str]
+) -> None:
+    """Each strike ends the worker right after the attempt, when its answer is not yet on the way."""
+    run, result = run_with(tmp_path, Fault(sample=20, behaviour="raise and die"))
+    check_complete(run, numbers_job(100), quarantined=(20,))
+    causes = [attempt.cause for attempt in attempts_of(run, 1)]
+    assert causes == ["crash"] * (ALLOWANCES["crash"] + 1)
+    assert result.failures["crash"] == len(causes)
+    others = {name: sha for name, sha in store_bytes(run).items() if "c.1" not in name}
+    assert others == {name: sha for name, sha in undisturbed.items() if "c.1" not in name}
+
+
 def test_silence_is_caught_when_it_is_long_enough_and_slowness_is_not_silence(tmp_path: Path) -> None:
     """Each piece takes half of the allowed silence, each shard two pieces: slower than the limit as a whole."""
     events: list[Event] = []

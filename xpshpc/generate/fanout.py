@@ -23,6 +23,7 @@ from xpshpc.generate.events import (
 )
 from xpshpc.generate.group import GroupEnded
 from xpshpc.generate.heartbeat import Beat, Watch, attempt_folder, read_beats
+from xpshpc.generate.last_words import take_words
 from xpshpc.generate.policy import Cause, Decision, decide
 from xpshpc.generate.shard_task import ShardTask, next_attempt
 from xpshpc.generate.space import free_bytes
@@ -123,6 +124,7 @@ class FanOut:
         if end.attempt is None:
             return
         failed = group[end.place]
+        take_words(self._staging, failed.shard.number, failed.number)
         record = read_record(self._run, failed.shard.number)
         if record is not None:
             self._count(failed, record)
@@ -154,8 +156,8 @@ class FanOut:
         self._backlog.note_seconds(record.seconds)
 
     def _lose(self, group: Group) -> None:
-        """A worker died with this group: what it has committed counts, the shard it was at is charged, the others had
-        not begun."""
+        """A worker died with this group: what it has committed counts, what it had failed at is known, the shard it was
+        at is charged, the others had not begun."""
         last: dict[tuple[int, int], Beat] = {}
         keys = {(task.shard.number, task.number) for task in group}
         for beat in read_beats(self._staging):
@@ -166,8 +168,11 @@ class FanOut:
                 clear_staging(attempt_folder(self._staging, beat.shard, beat.attempt, beat.pid))
         for task in group:
             record = read_record(self._run, task.shard.number)
+            words = take_words(self._staging, task.shard.number, task.number)
             if record is not None:
                 self._count(task, record)
+            elif words is not None:
+                self._decide(task, words)
             elif (task.shard.number, task.number) in last:
                 self._charge(task, last[task.shard.number, task.number])
             else:

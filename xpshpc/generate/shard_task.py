@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from xpshpc.cluster.workers.departure import Departure
 from xpshpc.config import JobFile
 from xpshpc.errors import UsageError, XpshpcError
 from xpshpc.generate.heartbeat import Heart, attempt_folder
+from xpshpc.generate.last_words import leave_words
 from xpshpc.generate.policy import Cause, Decision, is_convicted
 from xpshpc.generate.validate import BadOutput, validate_piece
 from xpshpc.plan.shards import Shard
@@ -128,7 +130,8 @@ def make_shard(
     if departure.requested:
         raise AttemptFailed(_attempt(task, Cause.STOPPED, "the worker was asked to leave", 0.0))
     began = clock()
-    folder = attempt_folder(bench.run.staging / task.session, task.shard.number, task.number, os.getpid())
+    session = bench.run.staging / task.session
+    folder = attempt_folder(session, task.shard.number, task.number, os.getpid())
     try:
         make_private_folder(folder)
         with Heart(folder, task.shard.number, task.number, worker) as heart, departure.watched(heart.leave):
@@ -145,10 +148,10 @@ def make_shard(
                 heart.beat,
             )
     except PieceFailed as error:
-        raise AttemptFailed(_attempt(task, error.cause, error.why, clock() - began, error.first)) from None
+        raise _failed(session, task, error.cause, error.why, clock() - began, error.first) from None
     except OSError as error:
         cause = Cause.DISK_FULL if error.errno in NO_ROOM else Cause.CRASH
-        raise AttemptFailed(_attempt(task, cause, str(error), clock() - began)) from None
+        raise _failed(session, task, cause, str(error), clock() - began) from None
     finally:
         clear_staging(folder)
 
@@ -239,6 +242,14 @@ def _nothing_good(bench: Workbench, quarantined: list[Quarantined]) -> XpshpcErr
         where=f"source {bench.job_file.job.generate.source!r}",
         try_="correct the job's settings of the source",
     )
+
+
+def _failed(
+    session: Path, task: ShardTask, cause: Cause, why: str, seconds: float, piece: int | None = None
+) -> AttemptFailed:
+    attempt = _attempt(task, cause, why, seconds, piece)
+    leave_words(session, task.shard.number, attempt)
+    return AttemptFailed(attempt)
 
 
 def _attempt(task: ShardTask, cause: Cause, why: str, seconds: float, piece: int | None = None) -> Attempt:
