@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from xpshpc.cluster.profile import Launcher
+from xpshpc.cluster.ranks.address import LOOPBACK, own_address
 from xpshpc.cluster.ranks.elastic_gang import ElasticGang
 from xpshpc.cluster.ranks.elastic_group import Elasticity
 from xpshpc.cluster.ranks.elastic_nodes import open_node_seats
@@ -22,7 +23,6 @@ from xpshpc.cluster.ranks.elastic_roster import Roster
 from xpshpc.cluster.ranks.elastic_seats import Seats, open_local_seats
 from xpshpc.cluster.ranks.gang import GangResult, explain_failure, left_errors, stop_requests, tail_of
 from xpshpc.cluster.ranks.launchers import rank_environment
-from xpshpc.cluster.ranks.leash import LOOPBACK, own_address
 from xpshpc.cluster.ranks.rank import error_path, log_path
 from xpshpc.cluster.ranks.step import Step
 from xpshpc.errors import Drained, EnvironmentFault, UsageError

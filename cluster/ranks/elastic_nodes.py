@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xpshpc.cluster.command import ask
+from xpshpc.cluster.ranks.address import own_address
 from xpshpc.cluster.ranks.launchers import end_families, rank_command, start_process
-from xpshpc.cluster.ranks.leash import Leashes, own_address
+from xpshpc.cluster.ranks.leash import Leashes
 from xpshpc.cluster.ranks.srun import fitting_job, judge_launch, srun_command, step_environment
 from xpshpc.cluster.ranks.step import Step
 from xpshpc.cluster.slurm.commands import SlurmRefused

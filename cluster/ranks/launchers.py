@@ -16,8 +16,9 @@ from typing import Protocol
 
 import psutil
 
+from xpshpc.cluster.ranks.address import LOOPBACK
 from xpshpc.cluster.ranks.elastic_roster import ROSTER_VARIABLES
-from xpshpc.cluster.ranks.leash import LEASH_VARIABLES, LOOPBACK
+from xpshpc.cluster.ranks.leash import LEASH_VARIABLES
 from xpshpc.cluster.ranks.rank import RANK_VARIABLES
 from xpshpc.cluster.ranks.rendezvous import open_rendezvous
 from xpshpc.errors import EnvironmentFault, ExitCode, XpshpcError

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from xpshpc.cluster.command import ask
+from xpshpc.cluster.ranks.address import own_address
 from xpshpc.cluster.ranks.launchers import (
     end_families,
     mpirun_nodes_command,
@@ -23,7 +24,7 @@ from xpshpc.cluster.ranks.launchers import (
     read_mpirun_words,
     start_process,
 )
-from xpshpc.cluster.ranks.leash import Leashes, own_address
+from xpshpc.cluster.ranks.leash import Leashes
 from xpshpc.cluster.ranks.rendezvous import open_rendezvous
 from xpshpc.cluster.ranks.srun import (
     fitting_job,

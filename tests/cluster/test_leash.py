@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from xpshpc.cluster.ranks.leash import Leashes, choose_address
-from xpshpc.errors import EnvironmentFault, UsageError
+from xpshpc.cluster.ranks.leash import Leashes
+from xpshpc.errors import EnvironmentFault
 
 RANK = """
 import signal, sys, time
@@ -106,18 +106,6 @@ def test_words_may_come_in_pieces(leashes):
             leashes.attend()
         wait_for(leashes, lambda: 3 in leashes.ranks and leashes.ranks[3].left == 9)
     wait_for(leashes, lambda: leashes.ranks[3].gone)
-
-
-def test_ranks_are_told_an_address_that_they_reach():
-    addresses = {"lo": "127.0.0.1", "ib0": "10.0.0.5"}
-    assert choose_address("ib0", addresses, "127.0.1.1") == "10.0.0.5"
-    assert choose_address("lo", addresses, "10.9.9.9") == "127.0.0.1"
-    assert choose_address(None, addresses, "10.9.9.9") == "10.9.9.9"
-    with pytest.raises(UsageError, match="no network interface 'eth7'") as caught:
-        choose_address("eth7", addresses, "10.9.9.9")
-    assert "ib0, lo" in caught.value.try_
-    with pytest.raises(UsageError, match=r"127\.0\.1\.1, which no other node reaches"):
-        choose_address(None, addresses, "127.0.1.1")
 
 
 def test_an_address_of_another_host_is_an_environment_fault():

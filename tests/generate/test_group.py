@@ -19,6 +19,7 @@ from xpshpc.cluster.workers.departure import Departure
 from xpshpc.errors import UsageError
 from xpshpc.generate.backlog import Backlog
 from xpshpc.generate.group import GROUP_S, LARGEST, LONGEST_S, GroupEnded, group_size, make_group
+from xpshpc.generate.last_words import take_words
 from xpshpc.generate.policy import Cause, Decision
 from xpshpc.generate.shard_task import ShardTask, Workbench, next_attempt
 from xpshpc.plan.shards import Plan
@@ -128,7 +129,9 @@ def test_a_failure_ends_a_group_there(tmp_path: Path, behaviour: Behaviour, caus
     assert ended.value.place == 3
     assert ended.value.attempt is not None and ended.value.attempt.cause == cause
     assert committed(bench) == [0, 1, 2]
-    assert list((bench.run.staging / "000001").iterdir()) == []
+    session = bench.run.staging / "000001"
+    assert take_words(session, 3, 1) == ended.value.attempt
+    assert list(session.iterdir()) == []
 
 
 def test_a_refused_sample_is_left_out_and_the_group_goes_on(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.benches import first_task, open_bench
 from tests.invariants import store_bytes
 from tests.sources import Behaviour, Fault, numbers_job
 from xpshpc.errors import UsageError
+from xpshpc.generate.last_words import take_words
 from xpshpc.generate.policy import Cause
 from xpshpc.generate.shard_task import AttemptFailed, Workbench, make_shard
 from xpshpc.generate.validate import BadOutput, validate_piece
@@ -57,7 +58,9 @@ def test_isolation_does_not_change_the_bytes(tmp_path: Path) -> None:
         ("full", Cause.DISK_FULL),
     ],
 )
-def test_a_failure_is_told_by_its_cause_and_leaves_nothing(tmp_path: Path, behaviour: Behaviour, cause: Cause) -> None:
+def test_a_failure_is_told_by_its_cause_and_leaves_its_words_and_nothing_else(
+    tmp_path: Path, behaviour: Behaviour, cause: Cause
+) -> None:
     bench = bench_with(tmp_path, Fault(sample=27, behaviour=behaviour))
     task = first_task(bench, 1)
     with pytest.raises(AttemptFailed) as failed:
@@ -65,7 +68,9 @@ def test_a_failure_is_told_by_its_cause_and_leaves_nothing(tmp_path: Path, behav
     assert failed.value.attempt.cause == cause
     assert failed.value.attempt.piece == (None if cause is Cause.DISK_FULL else 24)
     assert read_record(bench.run, 1) is None
-    assert list((bench.run.staging / task.session).iterdir()) == []
+    session = bench.run.staging / task.session
+    assert take_words(session, 1, task.number) == failed.value.attempt
+    assert list(session.iterdir()) == []
     assert not list(bench.run.data.glob("*/c.*"))
 
 

@@ -39,7 +39,7 @@ class ComparedSet(Section):
 
 
 class ExtractorChoice(Section):
-    """An extractor as it was asked for, and what was found about it: its name, hash, width, and way to resize."""
+    """An extractor as it was asked for, and what was found about it: name, hash, width, way to resize, classes or none."""
 
     asked: str
     weights: Path | None
@@ -48,6 +48,7 @@ class ExtractorChoice(Section):
     sha256: str
     dimensions: int
     resize: str
+    classes: bool
 
 
 class Comparison(Section):
@@ -86,7 +87,8 @@ def settle_comparison(
 
     `bootstrap` is the number of resamples; None is 100 for sets of at most 500 samples, and none beyond. Raises
     UsageError for what cannot be compared: a set that is missing, cannot be read or is of one sample, features beside
-    images or of another number, an unknown extractor, weights that are missing or not the right ones.
+    images or of another number, an unknown extractor, weights that are missing or not the right ones, inception scores
+    by an extractor without classes.
     """
     kinds = tuple(_kind_of(path) for path in (a, b))
     if kinds[0] != kinds[1]:
@@ -111,6 +113,12 @@ def settle_comparison(
     else:
         # An extractor costs a look at a file, image sets may be folders of many: what is quicker to refuse comes first.
         choice = _choose_extractor(extractor or DEFAULT_EXTRACTOR, weights, resize, weights_sha256)
+        if inception_score and not choice.classes:
+            raise UsageError(
+                f"the extractor {choice.name} tells features but no classes",
+                where="--inception-score",
+                try_="leave it out",
+            )
         sets = _look_at_images(a, array, choice, cache), _look_at_images(b, array, choice, cache)
     if bootstrap is None:
         bootstrap = RESAMPLES if max(each.n for each in sets) <= SMALL else 0
@@ -190,10 +198,12 @@ def _look_at_images(path: Path, array: str | None, extractor: ExtractorChoice, c
         n=len(found),
         array=array,
         cached=kept,
-        is_cached=kept is not None and _is_sound(kept, len(found), extractor.dimensions),
+        is_cached=kept is not None and _is_sound(kept, len(found), extractor),
     )
 
 
-def _is_sound(path: Path, n: int, dimensions: int) -> bool:
+def _is_sound(path: Path, n: int, extractor: ExtractorChoice) -> bool:
     found = read_cached(path)
-    return found is not None and found.features.shape == (n, dimensions)
+    if found is None or found.features.shape != (n, extractor.dimensions):
+        return False
+    return (found.probabilities is not None) == extractor.classes

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xpshpc.cluster.communicator import Communicator, open_communicator
-from xpshpc.errors import EnvironmentFault, UsageError
+from xpshpc.errors import EnvironmentFault
 from xpshpc.evaluate.bootstrap import BootstrapInterval, bootstrap_frechet
 from xpshpc.evaluate.comparison import AS_GIVEN, ComparedSet, Comparison, ExtractorChoice
 from xpshpc.evaluate.features_file import read_features
@@ -134,10 +134,7 @@ def _score_classes(
 ) -> dict[str, InceptionScore]:
     scores = {}
     for side, extracted in (("a", a), ("b", b)):
-        if extracted.probabilities is None:
-            raise UsageError(
-                "this extractor tells features but no classes", where="--inception-score", try_="leave it out"
-            )
+        assert extracted.probabilities is not None, "settle_comparison asks for classes"
         scores[side] = inception_score(extracted.probabilities, communicator, seed=comparison.seed)
     return scores
 

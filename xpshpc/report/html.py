@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from xpshpc.evaluate.evaluate import predictions_path
 from xpshpc.plan.shards import split_shards
 from xpshpc.report import embed, facts, tables
 from xpshpc.report.figures import draw_history
+from xpshpc.report.measured_scores import MeasuredScores, draw_measured
 from xpshpc.report.rivals import are_rivals
 from xpshpc.report.run_summary import RunSummary, summarise_run
 from xpshpc.report.search_page import compose_search
@@ -46,7 +47,8 @@ def write_report(
     truth, answer = read_predictions(summary.learned)
     metrics = summary.evaluation.metrics if summary.evaluation else {}
     panels = job_file.domain.panels(job_file.settings, read_examples(run, job_file), truth, answer, metrics)
-    write_atomically(run.report, render_report(summary, panels, written=now()).encode())
+    measured = draw_measured(summary.learned, job_file)
+    write_atomically(run.report, render_report(summary, panels, measured, written=now()).encode())
     return run.report
 
 
@@ -75,12 +77,17 @@ def read_predictions(run: RunDirectory) -> tuple[Arrays, Arrays]:
     return truth, answer
 
 
-def render_report(summary: RunSummary, panels: list[Panel], *, written: datetime) -> str:
+def render_report(
+    summary: RunSummary, panels: Sequence[Panel], measured: MeasuredScores, *, written: datetime
+) -> str:
     """The page's HTML."""
-    return render_page("xpshpc.report", "report.html.j2", compose_page(summary, panels, version("xpshpc"), written))
+    page = compose_page(summary, panels, measured, version("xpshpc"), written)
+    return render_page("xpshpc.report", "report.html.j2", page)
 
 
-def compose_page(summary: RunSummary, panels: list[Panel], program: str, written: datetime) -> Mapping[str, Any]:
+def compose_page(
+    summary: RunSummary, panels: Sequence[Panel], measured: MeasuredScores, program: str, written: datetime
+) -> Mapping[str, Any]:
     """What the template sets, by name."""
     generate_wall_s = next((stage.wall_s for stage in summary.stages if stage.name == "generate"), None)
     history = embed.place_panels([Panel("", "", draw_history(summary.history))], "h") if summary.history else []
@@ -102,6 +109,7 @@ def compose_page(summary: RunSummary, panels: list[Panel], program: str, written
         else None,
         "incarnations": tables.tabulate_incarnations(summary.incarnations) if summary.incarnations else None,
         "panels": embed.place_panels(panels, "p"),
+        "measured": {"figures": embed.place_panels(measured.panels, "m"), "remark": measured.remark},
         "sheets": [
             embed.place_dots(f"After epoch {sheet.epoch}", sheet.png)
             for sheet in read_sheets(summary.learned, most=MOST_SHEETS)

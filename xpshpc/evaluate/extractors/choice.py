@@ -9,9 +9,9 @@ from typing import Any
 
 from xpshpc.config import nearest
 from xpshpc.errors import EnvironmentFault, UsageError
-from xpshpc.evaluate.extractors import saved_model
 from xpshpc.evaluate.extractors.extractor import Extractor
 from xpshpc.evaluate.extractors.resize import RESIZES, Resize
+from xpshpc.evaluate.extractors.saved_model import describe_model
 from xpshpc.run_directory import RunDirectory
 
 EFFICIENTNET, INCEPTION = "efficientnet-lite0", "inception-v3"
@@ -28,16 +28,17 @@ class _Choice:
     sha256: str
     dimensions: int
     resize: Resize | None
+    classes: bool = True
     run: Path | None = None
 
 
 def describe_extractor(
     name: str, *, weights: Path | None = None, resize: Resize | None = None, sha256: str | None = None
 ) -> dict[str, Any]:
-    """{"name", "sha256", "dimensions", "resize"} of an extractor; TensorFlow is not imported.
+    """{"name", "sha256", "dimensions", "resize", "classes"} of an extractor; TensorFlow is not imported.
 
     `name` is one of NAMES, a trained run, or its model.keras; `weights` is a file in the place of the usual one, and
-    `sha256` the hash that it has to have. Raises UsageError for an unknown name, weights of another network or another
+    `sha256` the hash that it has to have. `classes` tells whether it has any, as inception scores need. Raises UsageError for an unknown name, weights of another network or another
     hash, and options that the extractor does not have; EnvironmentFault where its weights are not on this machine.
     """
     choice = _choose(name, weights, resize, sha256)
@@ -46,6 +47,7 @@ def describe_extractor(
         "sha256": choice.sha256,
         "dimensions": choice.dimensions,
         "resize": choice.resize or "none",
+        "classes": choice.classes,
     }
 
 
@@ -136,7 +138,8 @@ def _own(name: str, weights: Path | None, resize: Resize | None) -> _Choice:
     model = RunDirectory(run).model
     if not model.is_file():
         raise UsageError("no trained model here", where=str(model), try_=f"xpshpc train {run}")
-    return _Choice(run.resolve().name, model, _hash(model), saved_model.feature_width(model), None, run)
+    saved = describe_model(model)
+    return _Choice(run.resolve().name, model, _hash(model), saved.feature_width, None, saved.has_classes, run)
 
 
 def _hash(path: Path) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from xpshpc.domain import Arrays, Problem
 from xpshpc.errors import UsageError
 from xpshpc.evaluate.extractors.extractor import Answer
+from xpshpc.evaluate.extractors.saved_model import CLASS_OUTPUT
 from xpshpc.evaluate.images.image_set import Images
 from xpshpc.evaluate.images.stored_images import choose_array, gray_levels
 from xpshpc.evaluate.predict import Predictor
@@ -20,9 +21,6 @@ from xpshpc.store.read import Store
 
 BATCH = 64
 """Samples asked at once."""
-
-CLASS_OUTPUT = "class"
-"""The output that holds probabilities of classes, where a network has one."""
 
 
 class OwnNetwork:

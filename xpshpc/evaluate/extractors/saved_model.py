@@ -6,29 +6,42 @@ import json
 import math
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xpshpc.errors import UsageError
 from xpshpc.evaluate.predict import FEATURE_LAYER
 
+CLASS_OUTPUT = "class"
+"""The output that holds probabilities of classes, where a network has one."""
 
-def feature_width(model: Path) -> int:
-    """How many numbers the layer `features` yields for a sample.
 
-    Raises UsageError for a file that is no saved model, or a network without that layer.
+@dataclass(frozen=True)
+class SavedModel:
+    """How many numbers the layer `features` yields for a sample, and whether classes are among the answers."""
+
+    feature_width: int
+    has_classes: bool
+
+
+def describe_model(model: Path) -> SavedModel:
+    """What an extractor's user has to know of a model file.
+
+    Raises UsageError for a file that is no saved model, or a network without the layer `features`.
     """
     try:
         with zipfile.ZipFile(model) as archive:
-            layers = json.loads(archive.read("config.json"))["config"]["layers"]
-        widths = [_width(layer) for layer in layers if layer["config"].get("name") == FEATURE_LAYER]
+            network = json.loads(archive.read("config.json"))["config"]
+        widths = [_width(layer) for layer in network["layers"] if layer["config"].get("name") == FEATURE_LAYER]
+        outputs = network.get("output_layers")
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"not a saved Keras model: {error}", where=str(model), try_="xpshpc train RUN") from None
     if not widths:
         raise UsageError(
             f"the network has no layer named `{FEATURE_LAYER}`", where=str(model), try_="a trained classifier's run"
         )
-    return widths[0]
+    return SavedModel(widths[0], isinstance(outputs, dict) and CLASS_OUTPUT in outputs)
 
 
 def _width(layer: Mapping[str, Any]) -> int:

@@ -16,6 +16,7 @@ from xpshpc.spectra.figures.line_marks import LineMark, choose_marks
 from xpshpc.spectra.figures.parity import composition_parity, thickness_parity
 from xpshpc.spectra.figures.score_figures import score_panels
 from xpshpc.spectra.figures.spectrum_plot import spectrum_svg
+from xpshpc.spectra.figures.survey_figures import survey_panels
 from xpshpc.spectra.lines.line_table import line_table
 from xpshpc.spectra.lines.sources import xray_sources
 from xpshpc.spectra.matter.sample import parse_formula
@@ -30,12 +31,13 @@ def make_panels(
     """The report's figures. What needs `truth` and `answer`, stored `rows` or `metrics` is left out where they lack it.
 
     `rows` are samples of the store; `truth` and `answer` hold `composition` (n, elements) in atomic fractions and
-    `overlayer_thickness` (n,) in Å; `metrics` are those of an evaluation.
+    `overlayer_thickness` (n,) in Å; `metrics` are those of an evaluation, and `measured` among them the scores on
+    measured spectra of known composition. Raises UsageError where these are something else.
     """
     panels = list(_example_panels(settings, rows)) if rows else []
     if len(truth.get("composition", ())) and len(answer.get("composition", ())):
         panels += [composition_parity(truth, answer), thickness_parity(truth, answer)]
-    return [*panels, *score_panels(metrics), *calibration_panels(metrics)]
+    return [*panels, *score_panels(metrics), *calibration_panels(metrics), *survey_panels(metrics)]
 
 
 def _example_panels(settings: SpectraSettings, rows: Arrays) -> Iterator[Panel]:
