@@ -22,11 +22,13 @@ from tests.cli.test_errors import xpshpc
 from tests.train.stored_run import small_job, store_run
 from xpshpc.cli.status_page import align, describe_status, watch_status
 from xpshpc.cluster.submission.record import Submission, SubmittedJob, write_submission
-from xpshpc.events import EventLog
+from xpshpc.events import EventLog, StageFinished
 from xpshpc.generate.events import ShardFailed
 from xpshpc.report.queue import QueuedJob
 from xpshpc.report.status import Status, read_status
-from xpshpc.run_directory import RunDirectory
+from xpshpc.run_directory import RunDirectory, write_atomically
+from xpshpc.store.lease import read_owner
+from xpshpc.store.stage import READERS, hold_stage
 from xpshpc.train.history import EpochFinished, history_path, write_history
 
 KEYS = {
@@ -88,8 +90,41 @@ def test_a_run_is_complete_when_nothing_and_nobody_is_left(run: RunDirectory) ->
     assert not replace(whole(run), working=True).complete
     assert not replace(whole(run), jobs=(job,)).complete
     assert replace(whole(run), jobs=(replace(job, state="COMPLETED", active=False),)).complete
-    assert not replace(whole(run), evaluation=None, idle_s=1.0).complete, "the next stage may be about to begin"
-    assert replace(whole(run), evaluation=None, idle_s=3600.0).complete
+    silent = replace(whole(run), evaluation=None, idle_s=3600.0)
+    assert silent.complete
+    assert not replace(silent, idle_s=1.0).complete, "the next stage may be about to begin"
+    assert replace(silent, idle_s=1.0, generator=True).complete, "nothing comes after a generator"
+    assert not replace(silent, busy={"train": "process 7"}).complete, "it may be silent for long"
+
+
+@pytest.mark.parametrize("stage", READERS)
+def test_whoever_has_a_stage_in_hand_is_at_work_and_named(run: RunDirectory, stage: str) -> None:
+    with hold_stage(run, stage):
+        status = replace(whole(run), idle_s=3600.0)
+        owned = read_owner(run, stage=stage)
+        assert owned is not None and status.busy == {stage: str(owned[0])} and not status.complete
+        first, *_ = describe_status(status)
+        assert first.endswith(f", working, {owned[0]}")
+    assert read_status(run).busy == {} and replace(whole(run), idle_s=3600.0).complete
+
+
+def test_after_a_generator_is_made_a_run_is_complete_at_once_and_after_another_network_it_is_not(
+    run: RunDirectory,
+) -> None:
+    def trained(**validation: float) -> Status:
+        write_atomically(run.model_card, json.dumps({"training": {"validation": validation}}).encode())
+        with EventLog(run.train / "events.jsonl") as log:
+            log.emit(StageFinished("train", 1.0))
+        return replace(read_status(run), pending=0)
+
+    made, other = trained(loss=0.4, d_loss=0.3, g_loss=0.1), trained(loss=0.4, accuracy=0.9)
+    assert made.complete and "complete" in next(describe_status(made))
+    assert not other.complete, "its scores may be about to begin"
+    for torn in (b"", b"[]", b'{"training": []}', b'{"training": {"validation": 1}}'):
+        write_atomically(run.model_card, torn)
+        assert not read_status(run).generator
+    run.model_card.unlink()
+    assert not read_status(run).generator
 
 
 def test_the_page_tells_jobs_workers_and_estimates(run: RunDirectory) -> None:

@@ -104,9 +104,9 @@ def _watch_log(
 
 def describe_status(status: Status) -> Iterator[str]:
     """The lines of a status."""
-    searcher = status.search["owner"] if status.search is not None and status.search["working"] else ""
-    owner = f", {searcher or status.owner}" if searcher or status.owner else ""
-    yield f"run       {status.run}: {status.stage or 'not begun'}, {_describe_work(status)}{owner}"
+    owners = ", ".join(dict.fromkeys(status.busy.values())) or status.owner
+    state = f"{status.stage or 'not begun'}, {_describe_work(status)}"
+    yield f"run       {status.run}: {state}{f', {owners}' if owners else ''}"
     left_out = f", {write_count(status.quarantined)} in quarantine" if status.quarantined else ""
     yield (
         f"data      {write_count(status.committed)} of {write_count(status.planned)} samples{left_out}, "
@@ -145,7 +145,7 @@ def describe_status(status: Status) -> Iterator[str]:
 
 
 def _describe_work(status: Status) -> str:
-    if status.working or (status.search is not None and status.search["working"]):
+    if status.working or status.busy:
         return "working"
     return "complete" if status.complete else "nobody at work"
 

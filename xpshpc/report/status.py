@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xpshpc.cluster.profile import Profile, read_profile
-from xpshpc.cluster.submission.record import Submission, read_submission
-from xpshpc.errors import UsageError
+from xpshpc.cluster.submission.record import read_submission
 from xpshpc.generate.heartbeat import Beat, read_beats
-from xpshpc.report.cost import Outlook, foresee_data, foresee_training
+from xpshpc.report.cost import foresee_data
 from xpshpc.report.queue import QueuedJob, Scheduler, ask_queue
 from xpshpc.report.recent import (
     Events,
@@ -23,16 +21,22 @@ from xpshpc.report.recent import (
     read_recent,
 )
 from xpshpc.report.search_status import read_search_status
+from xpshpc.report.training_status import foresee_gpu_hours, has_made_generator, read_last_epoch
 from xpshpc.run_directory import RunDirectory
 from xpshpc.search.ledger import journal_path
 from xpshpc.store.identity import Identity, read_identity
 from xpshpc.store.lease import read_owner
 from xpshpc.store.manifest import Tally, read_manifest
+from xpshpc.store.owner import Owner
+from xpshpc.store.stage import READERS
 from xpshpc.store.tally import Sums, read_sums
-from xpshpc.train.history import EpochFinished
 
 QUIET_S = 60.0
-"""A stage that has written nothing for so long, with no job and no lease, is at its end: the next would have begun."""
+"""A stage that has written nothing for so long, with no job and no lease, was the last: the next would have begun.
+
+A run does not know which command works on it. After `xpshpc train` nothing follows, after the same training within
+`xpshpc run` the scores do, and between the two stages nobody holds anything.
+"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,9 @@ class Status:
     of training, where it has GPUs. `records_read` tells how many of the shards' records the sums are from: fewer than
     are committed, and all but the counts of shards are estimates. `slurm` says how SLURM was asked, `jobs` what it
     answered. `idle_s` is the time since a stage last told anything; `errors` are the last failures, oldest first.
-    `search` tells how the run's search stands (None: there is none, or it has not begun).
+    `search` tells how the run's search stands (None: there is none, or it has not begun). `busy` are the stages
+    after the data set that a process has in hand, with its name; `generator` tells that a network that makes samples is
+    trained to its end: no stage comes after that.
     """
 
     run: str
@@ -77,15 +83,16 @@ class Status:
     training: dict[str, Any] | None
     evaluation: dict[str, Any] | None
     search: dict[str, Any] | None = None
+    busy: dict[str, str] = field(default_factory=dict)
+    generator: bool = False
 
     @property
     def complete(self) -> bool:
         """Whether nothing is left to watch: the data set is whole, nobody works, and no job or stage is to come."""
-        searching = self.search is not None and self.search["working"]
-        at_rest = self.planned > 0 and not self.pending and not self.working and not searching
+        at_rest = self.planned > 0 and not self.pending and not self.working and not self.busy
         searched = self.search is not None and self.search["ended"] not in (None, "stopped")
-        ended = self.evaluation is not None or searched or (self.idle_s or 0.0) >= QUIET_S
-        return at_rest and ended and not any(job.active for job in self.jobs)
+        judged = self.evaluation is not None or searched or self.generator
+        return at_rest and (judged or (self.idle_s or 0.0) >= QUIET_S) and not any(job.active for job in self.jobs)
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "complete": self.complete}
@@ -102,7 +109,12 @@ def read_status(run: RunDirectory, now: float | None = None, scheduler: Schedule
     submission = read_submission(run.path)
     queue = ask_queue(submission, find_worker_jobs(events), now, scheduler)
     ended = {job.job_id for job in queue.jobs if job.state and not job.active}
-    held = read_owner(run, lambda owner: True if owner.job_id in ended else None)
+
+    def job_is_over(owner: Owner) -> bool | None:
+        return True if owner.job_id in ended else None
+
+    held = read_owner(run, job_is_over)
+    holders = {stage: read_owner(run, job_is_over, stage=stage) for stage in READERS}
     owner, working = held if held is not None else (None, False)
     identity = read_identity(run)
     sums, shards = _sum_up(run, identity)
@@ -112,7 +124,7 @@ def read_status(run: RunDirectory, now: float | None = None, scheduler: Schedule
     running = len({beat.shard for beat in beats})
     rate = find_rate(events, now) if working else None
     written = _stage_files(run)
-    data, training = foresee_data(tally, pending), _foresee_training(run, submission)
+    data, training = foresee_data(tally, pending), foresee_gpu_hours(run, submission)
     return Status(
         run=str(run.path),
         stage=max(written, key=lambda stage: written[stage], default=""),
@@ -140,9 +152,11 @@ def read_status(run: RunDirectory, now: float | None = None, scheduler: Schedule
         jobs=queue.jobs,
         idle_s=max(0.0, now - max(written.values())) if written else None,
         errors=list_errors(events),
-        training=_last_epoch(run.train / "history.jsonl"),
+        training=read_last_epoch(run),
         evaluation=_metrics(run.evaluate / "metrics.json"),
         search=read_search_status(run),
+        busy={stage: str(holder[0]) for stage, holder in holders.items() if holder is not None and holder[1]},
+        generator=has_made_generator(run),
     )
 
 
@@ -166,50 +180,12 @@ def _count_workers(events: Events, beats: list[Beat]) -> int:
     return len(find_workers(events) | {(beat.host, beat.pid) for beat in beats})
 
 
-def _foresee_training(run: RunDirectory, submission: Submission | None) -> Outlook:
-    """GPU-hours of a training that was submitted to nodes with GPUs."""
-    profile = _profile_of(submission)
-    if profile is None or profile.slurm is None:
-        return Outlook(None, None)
-    ranks = profile.slurm.ranks("train")
-    history = _read_history(run.train / "history.jsonl")
-    if not ranks.gpus_per_node or not history:
-        return Outlook(None, None)
-    return foresee_training(history, history[-1].epochs, ranks.nodes * ranks.gpus_per_node)
-
-
-def _profile_of(submission: Submission | None) -> Profile | None:
-    """The profile of a submission, as far as it can still be read here."""
-    if submission is None:
-        return None
-    try:
-        return read_profile(submission.profile)
-    except UsageError:
-        return None
-
-
-def _read_history(file: Path) -> list[EpochFinished]:
-    try:
-        lines = file.read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    return [EpochFinished(**epoch) for epoch in map(parse_object, lines) if epoch is not None]
-
-
 def _stage_files(run: RunDirectory) -> dict[str, float]:
     """When the file of events of each stage was last written, in seconds since the epoch."""
     files = {"generate": run.events}
     files |= {folder.name: folder / "events.jsonl" for folder in (run.train, run.evaluate)}
     files["search"] = journal_path(run)
     return {stage: file.stat().st_mtime for stage, file in files.items() if file.exists()}
-
-
-def _last_epoch(history: Path) -> dict[str, Any] | None:
-    try:
-        lines = history.read_bytes().splitlines()
-    except FileNotFoundError:
-        return None
-    return parse_object(lines[-1]) if lines else None
 
 
 def _metrics(file: Path) -> dict[str, Any] | None:
