@@ -122,8 +122,8 @@ def test_only_the_command_line_prints_and_nobody_evaluates_text() -> None:
     assert {name for name, calls in found.items() if calls & {"eval", "exec", "compile"}} == set()
 
 
-TAKES_PICKLES_APART = "xpshpc/wafers/readers/frame_pickle.py"
-"""Reads a table that is published as a pickle; every name in it stands for a class that only keeps what it is given."""
+TAKES_PICKLES_APART = "xpshpc/inert_pickle.py"
+"""Reads what is published as a pickle; every name in it stands for a class that only keeps what it is given."""
 
 
 def test_nobody_pickles() -> None:

@@ -15,7 +15,8 @@ from tests.spectra.line_network import survey
 from tests.train.stored_run import small_job, store_run
 from xpshpc.cli.measured import analyze_job
 from xpshpc.cli.show_measured import show_analysis, show_known_surveys, write_shares
-from xpshpc.run_directory import RunDirectory
+from xpshpc.report.measured_scores import draw_measured
+from xpshpc.run_directory import RunDirectory, open_run
 from xpshpc.spectra.learning.calibration import FLOOR, LEVELS, RANGES
 from xpshpc.train.export import save_model
 
@@ -102,6 +103,7 @@ def test_a_run_is_scored_on_held_out_and_on_measured_spectra(run: RunDirectory, 
     assert answer["samples"] == 16 and answer["calibration"]["levels"] == list(LEVELS)
     assert answer["measured"]["samples"] == 1 and answer["measured"]["coverage"]["n"] > 0
     assert json.loads((run.evaluate / "measured.json").read_text()) == answer["measured"]
+    assert draw_measured(run, open_run(run.path)[1]).panels[-1].title == answer["measured"]["spectra"][0]["name"]
 
     found = xpshpc(
         "analyze", str(tmp_path / "Cu.csv"), "--model", str(run.path), "--csv", "t.csv", "--json", folder=tmp_path

@@ -79,7 +79,8 @@ def test_a_trained_run_looks_at_stored_samples_and_at_pictures_of_them_alike(
     model = str(trained.model)
     rows, extractor = open_set(trained.path, model), open_extractor(model)
     assert isinstance(rows, StoredRows)
-    assert describe_extractor(model)["dimensions"] == extractor.dimensions == TINY_NETWORK["features"]
+    told = describe_extractor(model)
+    assert told["dimensions"] == extractor.dimensions == TINY_NETWORK["features"] and told["classes"]
     maps = stored_maps(trained)
     pictures = open_set(save_pictures(tmp_path, GRAY[maps]), model)
     from_store, from_pictures = (extract_share(each, extractor, 0, 1) for each in (rows, pictures))
@@ -109,7 +110,8 @@ def test_spectra_have_features_by_a_spectrum_network(trained: RunDirectory, tmp_
     save_untrained(run, "vanilla_cnn", SMALL_NETWORK, inputs.shape[1:])
     name = str(run.path)
     found = extract_share(open_set(run.path, name), open_extractor(name), 0, 1)
-    assert found.features.shape == (64, describe_extractor(name)["dimensions"])
+    told = describe_extractor(name)
+    assert found.features.shape == (64, told["dimensions"]) and not told["classes"]
     expected = Predictor(run.model, len(inputs)).predict(inputs).features
     np.testing.assert_allclose(found.features[: len(inputs)], expected, rtol=1e-5, atol=1e-5)
     assert found.probabilities is None

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.wafers.measured_maps import measured_maps
-from xpshpc.evaluate.set_scores import SetScores, compare_sets
+from xpshpc.evaluate.comparison import settle_comparison
+from xpshpc.evaluate.set_scores import SetScores, score_sets
 from xpshpc.wafers.maps import SPLITS, SplitName
 from xpshpc.wafers.resize import resize_maps
 
@@ -31,7 +32,8 @@ def test_the_same_set_has_no_distance_its_like_little_and_others_much(tmp_path: 
 
     def compare(other: str) -> SetScores:
         sets = tmp_path / "donuts.npz", tmp_path / f"{other}.npz"
-        return compare_sets(*sets, kid=True, inception_score=True, cache=tmp_path / "cache", ranks=2)
+        comparison = settle_comparison(*sets, kid=True, inception_score=True, cache=tmp_path / "cache")
+        return score_sets(comparison, ranks=2)
 
     like, unlike, same = compare("other donuts"), compare("edge rings"), compare("donuts")
     assert (like.from_cache, unlike.from_cache, same.from_cache) == ((False, False), (True, False), (True, True))

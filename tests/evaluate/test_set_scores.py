@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.evaluate.image_runs import TINY_NETWORK, save_untrained, wafer_run
 from tests.train.stored_run import small_job, store_run
 from xpshpc.cluster.communicator import Solo
 from xpshpc.errors import UsageError
-from xpshpc.evaluate.comparison import settle_comparison
+from xpshpc.evaluate.comparison import Comparison, settle_comparison
 from xpshpc.evaluate.frechet import frechet_distance
 from xpshpc.evaluate.kid import kernel_distance
 from xpshpc.evaluate.reference_cache import Extracted, read_cached, write_cached
-from xpshpc.evaluate.set_scores import SetScores, compare_sets
+from xpshpc.evaluate.set_scores import SetScores, score_sets
 from xpshpc.events import Event, StageFinished, StageStarted
 
 
@@ -49,7 +50,7 @@ def assert_same(found: SetScores, expected: SetScores, ranks: int) -> None:
 
 def test_features_are_compared_as_they_are_given(tmp_path: Path) -> None:
     a, b = write_features(tmp_path / "a.npz", 30, 50, 1), write_features(tmp_path / "b.npz", 35, 50, 2, shift=0.5)
-    found = compare_sets(a, b, kid=True, bootstrap=20)
+    found = score_sets(settle_comparison(a, b, kid=True, bootstrap=20))
     with np.load(a) as first, np.load(b) as second:
         rows = first["features"], second["features"]
     expected = frechet_distance(*rows)
@@ -78,8 +79,9 @@ def test_small_sets_have_an_interval_unless_told_otherwise_and_large_ones_have_n
 )
 def test_ranks_find_what_one_process_finds(n: int, d: int, ranks: int, launcher: Any, tmp_path: Path) -> None:
     a, b = write_features(tmp_path / "a.npz", n, d, 1), write_features(tmp_path / "b.npz", n - 9, d, 2, shift=0.2)
-    alone = compare_sets(a, b, kid=True, bootstrap=9)
-    together = compare_sets(a, b, kid=True, bootstrap=9, ranks=ranks, launcher=launcher)
+    comparison = settle_comparison(a, b, kid=True, bootstrap=9)
+    alone = score_sets(comparison)
+    together = score_sets(comparison, ranks=ranks, launcher=launcher)
     assert_same(together, alone, ranks)
     assert together.kid is not None and together.bootstrap is not None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npz", "b.npz"]
@@ -96,34 +98,42 @@ def test_a_network_sees_each_sample_once_whatever_the_ranks_and_never_again(tmp_
     events: list[Event] = []
     sets: tuple[Path, Path] = (run.path, other.path)
     wishes: dict[str, Any] = {"extractor": str(run.path), "kid": True, "bootstrap": 5}
-    alone = compare_sets(*sets, **wishes, cache=tmp_path / "cache", on_event=events.append)
+
+    def settle(**more: Any) -> Comparison:
+        return settle_comparison(*sets, **wishes, cache=tmp_path / "cache", **more)
+
+    with pytest.raises(UsageError, match="tells features but no classes") as refused:
+        score_sets(settle(inception_score=True), on_event=events.append)
+    assert refused.value.where == "--inception-score"
+    assert not events and not (tmp_path / "cache").exists(), "it is refused before any work starts"
+    alone = score_sets(settle(), on_event=events.append)
     assert events[0] == StageStarted("extract", 111, 0, "samples")
     assert isinstance(events[-1], StageFinished)
     assert (alone.n_a, alone.n_b, alone.dimensions, alone.from_cache) == (70, 41, 16, (False, False))
     assert alone.extractor == run.name and len(alone.extractor_sha256 or "") == 64
-    together = compare_sets(*sets, **wishes, ranks=2)
+    together = score_sets(settle_comparison(*sets, **wishes), ranks=2)
     assert_same(together, alone, 2)
 
-    again = settle_comparison(*sets, **wishes, cache=tmp_path / "cache")
+    again = settle()
     assert not again.extracts
-    assert_same(compare_sets(*sets, **wishes, cache=tmp_path / "cache"), alone, 1)
+    assert_same(score_sets(settle()), alone, 1)
     # What is kept is what is compared: with other rows in the cache, another distance is found.
     kept = again.b.cached
     assert kept is not None
     found = read_cached(kept)
     assert found is not None
     write_cached(kept, Extracted(found.features + np.float32(1), None))
-    assert compare_sets(*sets, **wishes, cache=tmp_path / "cache").fid > alone.fid + 10
+    assert score_sets(settle()).fid > alone.fid + 10
     # A damaged file is no reason to stop, and is replaced.
     kept.write_bytes(kept.read_bytes()[:-100])
-    mended = compare_sets(*sets, **wishes, cache=tmp_path / "cache")
+    mended = score_sets(settle())
     assert mended.from_cache == (True, False)
     assert_same(mended, alone, 1)
     assert read_cached(kept) is not None
 
     # The extractor's classes are asked for where there are none.
     with pytest.raises(UsageError, match="no classes"):
-        compare_sets(*sets, **wishes, cache=tmp_path / "cache", inception_score=True)
+        score_sets(settle(inception_score=True))
 
 
 def test_features_that_cannot_be_compared_are_refused_by_name(tmp_path: Path) -> None:
@@ -133,7 +143,7 @@ def test_features_that_cannot_be_compared_are_refused_by_name(tmp_path: Path) ->
     def refuse(words: str, path: Path = bad) -> None:
         for pair in ((good, path), (path, good)):
             with pytest.raises(UsageError, match=words) as told:
-                compare_sets(*pair)
+                settle_comparison(*pair)
             assert path.name in told.value.where
 
     refuse("no such file", tmp_path / "missing.npz")
@@ -191,3 +201,16 @@ def test_images_that_cannot_be_compared_are_refused_before_work_starts(tmp_path:
     assert told.value.where.endswith("none.h5")
     with pytest.raises(UsageError, match="SHA-256"):
         settle_comparison(good, good, weights_sha256="0" * 64)
+
+
+@pytest.mark.networks
+def test_features_kept_without_the_classes_of_their_extractor_are_found_anew(tmp_path: Path) -> None:
+    run = wafer_run(tmp_path)
+    save_untrained(run, "wafer_cnn", TINY_NETWORK, (16, 16, 2))
+    sets, cache = (run.path, run.path), tmp_path / "cache"
+    kept = settle_comparison(*sets, extractor=str(run.path), inception_score=True, cache=cache).a.cached
+    assert kept is not None
+    features = np.zeros((40, TINY_NETWORK["features"]), np.float32)
+    for probabilities, is_sound in ((None, False), (np.full((40, 9), 1 / 9, np.float32), True)):
+        write_cached(kept, Extracted(features, probabilities))
+        assert settle_comparison(*sets, extractor=str(run.path), cache=cache).a.is_cached == is_sound

@@ -18,8 +18,9 @@ from xpshpc.cluster.minislurm import Cluster
 from xpshpc.cluster.ranks.step import Step
 from xpshpc.config import JobFile
 from xpshpc.errors import Drained, EnvironmentFault
+from xpshpc.evaluate.comparison import settle_comparison
 from xpshpc.evaluate.evaluate import evaluate, metrics_path
-from xpshpc.evaluate.set_scores import compare_sets
+from xpshpc.evaluate.set_scores import score_sets
 from xpshpc.run_directory import RunDirectory
 from xpshpc.train.checkpoint import latest_checkpoint
 from xpshpc.train.history import EpochFinished, history_path, read_history
@@ -108,9 +109,9 @@ def test_mpi_alone_finds_the_same_metrics_and_the_same_distance(reference, slurm
     random = np.random.default_rng(1)
     for name in "ab":
         np.savez(tmp_path / f"{name}.npz", features=random.standard_normal((90, 7)))
-    files = tmp_path / "a.npz", tmp_path / "b.npz"
-    shared = compare_sets(*files, ranks=4, launcher="srun-pmix", step=step_for(4), scratch=tmp_path)
-    assert shared.fid == pytest.approx(compare_sets(*files).fid, rel=1e-12)
+    comparison = settle_comparison(tmp_path / "a.npz", tmp_path / "b.npz")
+    shared = score_sets(comparison, ranks=4, launcher="srun-pmix", step=step_for(4), scratch=tmp_path)
+    assert shared.fid == pytest.approx(score_sets(comparison).fid, rel=1e-12)
 
 
 def test_a_distance_over_nodes_leaves_nothing_beside_the_features(slurm_environment, tmp_path):

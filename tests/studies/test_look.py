@@ -36,6 +36,7 @@ def test_an_image_has_two_gray_levels_at_any_size():
         images = look_at(maps, size)
         assert images.dtype == np.uint8 and images.shape[1:] == (size or 16, size or 16)
         assert set(np.unique(images)) == {0, 255}
+    assert (look_at(maps, None, good_gray=127) == gray_of(maps)).all()
 
 
 def test_noise_fails_as_often_on_the_same_wafers_and_has_no_ring():

@@ -177,8 +177,10 @@ def test_what_a_pickle_is_given_cannot_be_changed_by_it(tmp_path: Path) -> None:
         Made(np.dtype, ([("a", "O")],)),
         Made(np.dtype, ("V8",)),
         Made(np.dtype, ("M8[ns]",)),
+        Made(np.dtype, ("i4,,",)),
+        Made(np.dtype, ("(2,)u1",)),
     ],
-    ids=["fields", "void", "time"],
+    ids=["fields", "void", "time", "no Python", "shape"],
 )
 def test_data_types_that_maps_do_not_have_are_refused(tmp_path: Path, made: Made) -> None:
     with pytest.raises(UsageError):

@@ -88,8 +88,10 @@ def judge_measured(run: RunDirectory, surveys: KnownSurveys) -> dict[str, Any]:
     from xpshpc.run_directory import write_atomically
     from xpshpc.spectra.known_surveys import judge_known_surveys
     from xpshpc.spectra.model_card import find_model
+    from xpshpc.train.result import file_hash
 
-    scores = judge_known_surveys(surveys, find_model(run.path)).as_json()
+    card = find_model(run.path)
+    scores = judge_known_surveys(surveys, card).as_json() | {"model_sha256": file_hash(card.model)}
     write_atomically(run.evaluate / "measured.json", json.dumps(scores, indent=1, ensure_ascii=False).encode())
     return scores
 

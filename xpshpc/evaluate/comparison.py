@@ -39,7 +39,7 @@ class ComparedSet(Section):
 
 
 class ExtractorChoice(Section):
-    """An extractor as it was asked for, and what was found about it: name, hash, width, way to resize, classes or none."""
+    """An extractor as it was asked for, and what was found about it: name, hash, width, way to resize, classes."""
 
     asked: str
     weights: Path | None

@@ -7,12 +7,11 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any
 
 from xpshpc.cluster.communicator import Solo
 from xpshpc.evaluate.bootstrap import BootstrapInterval
-from xpshpc.evaluate.comparison import Comparison, settle_comparison
-from xpshpc.evaluate.extractors.resize import Resize
+from xpshpc.evaluate.comparison import Comparison
 from xpshpc.evaluate.inception_score import InceptionScore
 from xpshpc.evaluate.kid import Kid
 from xpshpc.events import Listener, StageFinished, StageProgressed, StageStarted
@@ -78,40 +77,6 @@ class SetScores:
         )
 
 
-class Wishes(TypedDict, total=False):
-    """What `settle_comparison` may be asked for, by its keywords."""
-
-    extractor: str | None
-    weights: Path | None
-    weights_sha256: str | None
-    resize: Resize | None
-    array: str | None
-    kid: bool
-    inception_score: bool
-    bootstrap: int | None
-    cache: Path | None
-    seed: int
-
-
-def compare_sets(
-    a: Path,
-    b: Path,
-    *,
-    ranks: int = 1,
-    launcher: Launcher = "gloo",
-    step: Step | None = None,
-    scratch: Path | None = None,
-    on_event: Listener | None = None,
-    **wishes: Unpack[Wishes],
-) -> SetScores:
-    """The scores of two sets, each an .npz file of features or a set of images; see `settle_comparison`, `score_sets`.
-
-    Raises UsageError, before any rank starts, for sets that cannot be compared.
-    """
-    comparison = settle_comparison(a, b, **wishes)
-    return score_sets(comparison, ranks=ranks, launcher=launcher, step=step, scratch=scratch, on_event=on_event)
-
-
 def score_sets(
     comparison: Comparison,
     *,
@@ -121,7 +86,7 @@ def score_sets(
     scratch: Path | None = None,
     on_event: Listener | None = None,
 ) -> SetScores:
-    """Extracts what is to be extracted and computes the scores, shared by `ranks` processes.
+    """Extracts what is to be extracted and computes the scores, shared by `ranks` processes; see `settle_comparison`.
 
     Whoever extracts does it in processes of their own with one thread each, a single rank as well: features are then
     the same bits for any number of ranks, and the scores the same to rounding. Ranks meet in a temporary folder within

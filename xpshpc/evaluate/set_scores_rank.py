@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,9 @@ def score_on_rank(
     `on_images` hears how many more images this rank has seen through.
     """
     began = time.monotonic()
-    a = _share_of(comparison.a, comparison.extractor, communicator, on_images)
-    b = a if comparison.b == comparison.a else _share_of(comparison.b, comparison.extractor, communicator, on_images)
+    share = _Share(comparison.extractor, communicator, on_images)
+    a = share.of(comparison.a)
+    b = a if comparison.b == comparison.a else share.of(comparison.b)
     found = fid(a.features, b.features, communicator, seed=comparison.seed)
     distance, halves = found.distance, found.halves
     bootstrap, kid = _score_rows(comparison, a.features, b.features, distance.value, communicator)
@@ -65,46 +67,49 @@ def score_on_rank(
     )
 
 
-def _share_of(
-    side: ComparedSet, extractor: ExtractorChoice | None, communicator: Communicator, on_images: OnImages
-) -> Extracted:
-    """This rank's rows of a set, a run of neighbours, in the set's order."""
-    if side.kind == "features":
-        return _cut(Extracted(read_features(side.path), None), communicator)
-    if side.is_cached:
-        assert side.cached is not None
-        kept = read_cached(side.cached)
-        if kept is None:
-            raise EnvironmentFault(
-                "cached features went while they were needed", where=str(side.cached), try_="the same command again"
-            )
-        return _cut(kept, communicator)
-    assert extractor is not None
-    mine = _extract(side, extractor, communicator, on_images)
-    if side.cached is not None:
-        whole = Extracted(_gathered(mine.features, communicator), _gathered_or_none(mine.probabilities, communicator))
-        if communicator.rank == 0:
-            write_cached(side.cached, whole)
-    return mine
+@dataclass(frozen=True)
+class _Share:
+    """How this rank comes by its rows of a set: a run of neighbours, in the set's order."""
 
+    extractor: ExtractorChoice | None
+    communicator: Communicator
+    on_images: OnImages
 
-def _extract(
-    side: ComparedSet, extractor: ExtractorChoice, communicator: Communicator, on_images: OnImages
-) -> Extracted:
-    from xpshpc.evaluate.extractors import open_extractor, open_set
-    from xpshpc.evaluate.extractors.extract import extract_share
+    def of(self, side: ComparedSet) -> Extracted:
+        if side.kind == "features":
+            return self._cut(Extracted(read_features(side.path), None))
+        if side.is_cached:
+            assert side.cached is not None
+            kept = read_cached(side.cached)
+            if kept is None:
+                raise EnvironmentFault(
+                    "cached features went while they were needed", where=str(side.cached), try_="the same command again"
+                )
+            return self._cut(kept)
+        mine = self._extract(side)
+        if side.cached is not None:
+            probabilities = _gathered_or_none(mine.probabilities, self.communicator)
+            whole = Extracted(_gathered(mine.features, self.communicator), probabilities)
+            if self.communicator.rank == 0:
+                write_cached(side.cached, whole)
+        return mine
 
-    network = open_extractor(extractor.asked, weights=extractor.weights, resize=extractor.asked_resize)
-    samples = open_set(side.path, extractor.asked, array=side.array)
-    return Extracted(*extract_share(samples, network, communicator.rank, communicator.size, on_images=on_images))
+    def _extract(self, side: ComparedSet) -> Extracted:
+        from xpshpc.evaluate.extractors import open_extractor, open_set
+        from xpshpc.evaluate.extractors.extract import extract_share
 
+        assert self.extractor is not None
+        asked, weights, resize = self.extractor.asked, self.extractor.weights, self.extractor.asked_resize
+        network = open_extractor(asked, weights=weights, resize=resize)
+        samples = open_set(side.path, asked, array=side.array)
+        rank, size = self.communicator.rank, self.communicator.size
+        return Extracted(*extract_share(samples, network, rank, size, on_images=self.on_images))
 
-def _cut(whole: Extracted, communicator: Communicator) -> Extracted:
-    first, last = (
-        len(whole.features) * rank // communicator.size for rank in (communicator.rank, communicator.rank + 1)
-    )
-    probabilities = whole.probabilities
-    return Extracted(whole.features[first:last], None if probabilities is None else probabilities[first:last])
+    def _cut(self, whole: Extracted) -> Extracted:
+        rank, size, n = self.communicator.rank, self.communicator.size, len(whole.features)
+        mine = slice(n * rank // size, n * (rank + 1) // size)
+        probabilities = whole.probabilities
+        return Extracted(whole.features[mine], None if probabilities is None else probabilities[mine])
 
 
 def _gathered(rows: NDArray[Any], communicator: Communicator) -> NDArray[Any]:

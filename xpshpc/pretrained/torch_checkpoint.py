@@ -6,30 +6,31 @@ state dictionary, the keys of its storages, each a pickle; then each storage as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+import os
+from collections.abc import Set
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xpshpc.errors import UsageError
-from xpshpc.pretrained.inert_pickle import NotPlain, read_inert
+from xpshpc.inert_pickle import NotPlain, Sealed, read_inert
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 
 
-@dataclass(frozen=True)
-class _Storage:
+class _Storage(NamedTuple):
+    """What is said of a storage. Nothing that a file sets on a named tuple changes it: what was checked stays so."""
+
     key: str
     dtype: str
     length: int
 
 
-@dataclass(frozen=True)
-class _View:
+class _View(NamedTuple):
     """An array as a view of a storage, in elements."""
 
     storage: _Storage
@@ -43,7 +44,7 @@ def read_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as file:
             views = _read_views(file)
-            storages = _read_storages(file, {view.storage.key: view.storage for view in views.values()})
+            storages = _read_storages(file, {view.storage for view in views.values()})
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from None
     except NotPlain as error:
@@ -59,27 +60,26 @@ def _read_views(file: BinaryIO) -> dict[str, _View]:
     machine = _plain(file)
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
         raise NotPlain("it was written on a big-endian machine")
-    state = read_inert(file, _NAMES, _storage)
+    state = read_inert(file, _KNOWN.get, _storage)
     if not isinstance(state, dict) or not all(isinstance(view, _View) for view in state.values()):
         raise NotPlain("it holds more than arrays by name")
     return state
 
 
-def _read_storages(file: BinaryIO, wanted: Mapping[str, _Storage]) -> dict[str, NDArray[Any]]:
+def _read_storages(file: BinaryIO, told: Set[_Storage]) -> dict[str, NDArray[Any]]:
+    keys, wanted = _plain(file), {storage.key: storage for storage in told}
+    # A storage that is told of twice could be short where it is read and long where a view was checked.
+    if len(wanted) < len(told) or not isinstance(keys, list) or {*wanted} != {*map(str, keys)}:
+        raise NotPlain("its storages are not those of its arrays")
+    whole = os.fstat(file.fileno()).st_size
     found = {}
-    for key in _plain(file):
-        if key not in wanted:
-            raise NotPlain(f"the storage {key} belongs to no array")
-        storage = wanted[key]
+    for storage in (wanted[str(key)] for key in keys):
         if int.from_bytes(file.read(8), "little") != storage.length:
-            raise NotPlain(f"the storage {key} is not as long as its arrays say")
+            raise NotPlain(f"the storage {storage.key} is not as long as its arrays say")
         bytes_ = storage.length * np.dtype(storage.dtype).itemsize
-        data = file.read(bytes_)
-        if len(data) < bytes_:
+        if file.tell() + bytes_ > whole:
             raise NotPlain("the file ends too early")
-        found[key] = np.frombuffer(data, storage.dtype)
-    if found.keys() != wanted.keys():
-        raise NotPlain("a storage is missing")
+        found[storage.key] = np.frombuffer(file.read(bytes_), storage.dtype)
     return found
 
 
@@ -90,32 +90,55 @@ def _array(view: _View, storage: NDArray[Any]) -> NDArray[Any]:
 
 
 def _plain(file: BinaryIO) -> Any:
-    return read_inert(file, {}, _refuse)
-
-
-def _refuse(identifier: Any) -> Any:
-    raise NotPlain("a storage where none may be")
+    return read_inert(file, lambda name: None)
 
 
 def _storage(identifier: Any) -> _Storage:
-    kind, dtype, key, _place, length, whole = identifier
-    if kind != "storage" or dtype not in _DTYPES.values() or whole is not None or length < 0:
+    what, kind, key, _place, length, whole = identifier
+    if what != "storage" or kind not in _DTYPES or whole is not None or not _counts(length):
         raise NotPlain("a storage of an unknown kind")
-    return _Storage(str(key), dtype, int(length))
+    return _Storage(str(key), _DTYPES[kind], length)
 
 
-def _rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *_gradient: Any) -> _View:
-    """A view that stays within its storage: nothing outside it can be read."""
-    inside = isinstance(storage, _Storage) and len(shape) == len(strides) and min((offset, *shape, *strides)) >= 0
-    if not inside or offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) >= storage.length:
-        raise NotPlain("an array reaches beyond its storage")
-    return _View(storage, offset, tuple(shape), tuple(strides))
+def _counts(*numbers: object) -> bool:
+    """Whether these are whole numbers from 0 on."""
+    return all(type(number) is int and number >= 0 for number in numbers)
 
 
-_DTYPES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "LongStorage": "<i8", "IntStorage": "<i4"}
+class _Rebuilt(metaclass=Sealed):
+    """torch's _rebuild_tensor_v2: a view that stays within its storage, so that nothing outside it can be read."""
 
-_NAMES = {
-    "collections OrderedDict": dict,
-    "torch._utils _rebuild_tensor_v2": _rebuild,
-    **{f"torch {name}": dtype for name, dtype in _DTYPES.items()},
+    __slots__ = ()
+
+    def __new__(cls, storage: Any, offset: Any, shape: Any, strides: Any, *_gradient: object) -> Any:
+        if not isinstance(storage, _Storage) or len(shape) != len(strides) or not _counts(offset, *shape, *strides):
+            raise NotPlain("an array of an unknown kind")
+        last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
+        if max(last + 1, math.prod(shape)) > storage.length:
+            raise NotPlain("an array reaches beyond its storage")
+        return _View(storage, offset, tuple(shape), tuple(strides))
+
+
+class _State(dict[str, Any], metaclass=Sealed):
+    """An OrderedDict; what else a state dictionary keeps of its modules is dropped."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+_DTYPES = {
+    Sealed(name, (), {"__slots__": ()}): dtype
+    for name, dtype in {
+        "FloatStorage": "<f4",
+        "DoubleStorage": "<f8",
+        "LongStorage": "<i8",
+        "IntStorage": "<i4",
+    }.items()
+}
+_KNOWN: dict[str, Sealed] = {
+    "collections.OrderedDict": _State,
+    "torch._utils._rebuild_tensor_v2": _Rebuilt,
+    **{f"torch.{kind.__name__}": kind for kind in _DTYPES},
 }

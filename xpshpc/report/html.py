@@ -77,9 +77,7 @@ def read_predictions(run: RunDirectory) -> tuple[Arrays, Arrays]:
     return truth, answer
 
 
-def render_report(
-    summary: RunSummary, panels: Sequence[Panel], measured: MeasuredScores, *, written: datetime
-) -> str:
+def render_report(summary: RunSummary, panels: Sequence[Panel], measured: MeasuredScores, *, written: datetime) -> str:
     """The page's HTML."""
     page = compose_page(summary, panels, measured, version("xpshpc"), written)
     return render_page("xpshpc.report", "report.html.j2", page)

@@ -7,16 +7,16 @@ from pathlib import Path
 from xpshpc.cluster.profile import Launcher
 from xpshpc.errors import UsageError
 from xpshpc.plan.shards import plan_shards, split_shards
+from xpshpc.run_directory import open_run
 from xpshpc.studies.census import check_defect
 from xpshpc.studies.diets import diets_of
 from xpshpc.studies.ground import Ground
+from xpshpc.wafers.settings import WaferSettings
 
 
 def check_study(ground: Ground, ranks: int, launcher: Launcher) -> None:
     """Raises UsageError for a class that is unknown or too small, a job that trains no generator, a network or task
-    that cannot be, or an extractor that is not here."""
-    from xpshpc.evaluate.extractors import describe_extractor
-
+    that cannot be, or an extractor that is not here, has no classes, or sees maps of another size."""
     study, job = ground.study, ground.job_file.job
     check_defect(ground.census, study.defect, study.originals, study.held_out)
     if job.generate.source != "augmented":
@@ -34,8 +34,7 @@ def check_study(ground: Ground, ranks: int, launcher: Launcher) -> None:
         _check_generator(ground, ranks, launcher)
     if study.classify:
         _check_classifier(ground)
-    weights = None if study.weights is None else Path(study.weights)
-    describe_extractor(study.extractor, weights=weights, resize=study.resize)
+    _check_extractor(ground)
 
 
 def _check_generator(ground: Ground, ranks: int, launcher: Launcher) -> None:
@@ -80,3 +79,34 @@ def _check_classifier(ground: Ground) -> None:
         problem.check_network(learn.network, learn.parameters)
     except UsageError as error:
         raise UsageError(error.what, where="wafers.study.classifier", try_=error.try_) from None
+
+
+def _check_extractor(ground: Ground) -> None:
+    from xpshpc.evaluate.extractors import describe_extractor
+    from xpshpc.evaluate.extractors.choice import find_run
+
+    study = ground.study
+    weights = None if study.weights is None else Path(study.weights)
+    told = describe_extractor(study.extractor, weights=weights, resize=study.resize)
+    if not told["classes"]:
+        raise UsageError(
+            f"{told['name']} tells no classes, and a study tells inception scores",
+            where="wafers.study.extractor",
+            try_="a known network, or a run of a wafer classifier",
+        )
+    run = find_run(study.extractor)
+    if run is None:
+        return
+    settings = open_run(run)[1].settings
+    if not isinstance(settings, WaferSettings):
+        raise UsageError(
+            f"{told['name']} has learned no wafer maps",
+            where="wafers.study.extractor",
+            try_="a run of a wafer classifier",
+        )
+    if settings.size != ground.score_size:
+        raise UsageError(
+            f"{told['name']} sees maps of {settings.size} dies across, and these have {ground.score_size}",
+            where="wafers.study.score_size",
+            try_=f"--set wafers.study.score_size={settings.size}",
+        )

@@ -8,6 +8,7 @@ from pathlib import Path
 from xpshpc.config import JobFile
 from xpshpc.errors import UsageError
 from xpshpc.studies.census import Census, HeldOut, part_held_out, take_census
+from xpshpc.wafers.maps import GRAY, PASS
 from xpshpc.wafers.settings import Study, WaferSettings
 
 STEPS = "steps"
@@ -36,6 +37,18 @@ class Ground:
     def diets(self) -> Path:
         """Where the maps are that classifiers learn from."""
         return self.path / DIETS
+
+    @property
+    def score_size(self) -> int:
+        """Dies across the images that are scored."""
+        return self.study.score_size or self.settings.size
+
+    @property
+    def good_gray(self) -> int:
+        """Gray level of good dies in the images that are scored: a network that learned maps sees them as it did."""
+        from xpshpc.evaluate.extractors.choice import find_run
+
+        return 0 if find_run(self.study.extractor) is None else GRAY[PASS]
 
     @property
     def held_out(self) -> HeldOut:

@@ -1,7 +1,8 @@
 """How maps become images, so that a feature extractor sees made and real ones in one and the same way.
 
 A die that fails is white, all else is black: on the wafer or off it. That is what the network's gray levels tell too,
-and the wafer's rim, which is the same in all maps, adds nothing to a distance.
+and the wafer's rim, which is the same in all maps, adds nothing to a distance. Only an extractor that learned maps is
+shown good dies apart from what is off the wafer, as it learned them.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ _NOISE = 0x6E6F697365
 """Sets the noise apart from all else that is drawn with a job's seed."""
 
 
-def look_at(maps: Map, size: int | None) -> NDArray[np.uint8]:
-    """Images (n, size, size) of maps (n, rows, columns): 255 where a die fails, else 0; unset: as large as the maps."""
+def look_at(maps: Map, size: int | None, good_gray: int = 0) -> NDArray[np.uint8]:
+    """Images (n, size, size) of maps (n, rows, columns): 255 where a die fails, `good_gray` where one is good, else 0.
+
+    Without a size they are as large as the maps.
+    """
     if size is not None and maps.shape[1:] != (size, size):
         from xpshpc.wafers.resize import resize_maps
 
         maps = resize_maps(list(maps), size)
-    return np.where(maps == FAIL, FAILED_GRAY, 0).astype(np.uint8)
+    return np.where(maps == FAIL, FAILED_GRAY, np.where(maps == PASS, good_gray, 0)).astype(np.uint8)
 
 
 def cut_gray(gray: NDArray[np.uint8], on_wafer: NDArray[np.bool_], threshold: int) -> Map:

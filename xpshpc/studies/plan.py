@@ -96,7 +96,12 @@ def _compare(ground: Ground) -> Iterator[Step]:
     kept = sum(ground.census.of(split, study.defect) for split in study.held_out)
     judges = sum(ground.census.of(split, study.defect) for split in parts.judging)
     reads = ("originals", "augmented", *held_out)
-    looks = {"score_size": study.score_size, "choosing": list(parts.choosing), "judging": list(parts.judging)}
+    looks = {
+        "score_size": study.score_size,
+        "choosing": list(parts.choosing),
+        "judging": list(parts.judging),
+        **({"good_gray": ground.good_gray} if ground.good_gray else {}),
+    }
     judged = {**looks, "extractor": study.extractor, "resize": study.resize}
     seen = study.originals + made
     files = tuple(f"{SETS}/{name}.npz" for name in sets_before(ground))

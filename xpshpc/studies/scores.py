@@ -23,17 +23,17 @@ def choose_threshold(curve: Sequence[Mapping[str, float]]) -> int:
 
 def write_sets(ground: Ground) -> dict[str, Any]:
     """Writes the images of the maps that are there before the network is asked; answers with their numbers."""
-    size, parts = ground.study.score_size, ground.held_out
+    parts = ground.held_out
     judging = _read_held_out(ground, parts.judging)
     sets = {HELD_OUT: judging, NOISE: make_noise(judging, len(judging), ground.job_file.job.seed)}
     if parts.is_parted:
         sets[CHOOSING] = _read_held_out(ground, parts.choosing)
     sets |= {name: read_maps_of([ground.run(name)]) for name in ("originals", "augmented")}
     for name, maps in sets.items():
-        write_images(ground.sets / f"{name}.npz", look_at(maps, size))
+        write_images(ground.sets / f"{name}.npz", look_at(maps, ground.score_size, ground.good_gray))
     return {
         "n": {name: len(maps) for name, maps in sets.items()},
-        "size": ground.settings.size if size is None else size,
+        "size": ground.score_size,
     }
 
 
@@ -49,7 +49,8 @@ def find_threshold(jury: Jury) -> dict[str, Any]:
     ground, thresholds, parts = jury.ground, jury.ground.study.thresholds, jury.ground.held_out
     run = [ground.run("generated")]
     gray, on_wafer = read_maps_of(run, "gray"), read_maps_of(run) != OFF
-    looks = [look_at(cut_gray(gray, on_wafer, threshold), ground.study.score_size) for threshold in thresholds]
+    size, good = ground.score_size, ground.good_gray
+    looks = [look_at(cut_gray(gray, on_wafer, threshold), size, good) for threshold in thresholds]
     seen = jury.see(sets_before(ground), looks)
     real = jury.seen(CHOOSING if parts.is_parted else HELD_OUT)
     found = [fid(real.features, made.features, Solo(), seed=ground.job_file.job.seed) for made in seen]
@@ -77,7 +78,7 @@ def score_sets_of(jury: Jury) -> dict[str, Any]:
     if ground.study.mode == "auto":
         names.insert(2, "generated")
         binarised = read_maps_of([ground.run("binarised")])
-        write_images(jury.file("generated"), look_at(binarised, ground.study.score_size))
+        write_images(jury.file("generated"), look_at(binarised, ground.score_size, ground.good_gray))
     jury.see([HELD_OUT, *names])
     told = {name: jury.compare(name) for name in names}
     any_of_them = told[names[0]]

@@ -38,8 +38,9 @@ def describe_extractor(
     """{"name", "sha256", "dimensions", "resize", "classes"} of an extractor; TensorFlow is not imported.
 
     `name` is one of NAMES, a trained run, or its model.keras; `weights` is a file in the place of the usual one, and
-    `sha256` the hash that it has to have. `classes` tells whether it has any, as inception scores need. Raises UsageError for an unknown name, weights of another network or another
-    hash, and options that the extractor does not have; EnvironmentFault where its weights are not on this machine.
+    `sha256` the hash that it has to have. `classes` tells whether it has any, as inception scores need. Raises
+    UsageError for an unknown name, weights of another network or another hash, and options that the extractor does not
+    have; EnvironmentFault where its weights are not on this machine.
     """
     choice = _choose(name, weights, resize, sha256)
     return {

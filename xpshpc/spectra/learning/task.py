@@ -68,7 +68,7 @@ class XpsTask(Section):
         1e-3,
         ge=0,
         description="weight of the loss by which networks learn how large their own errors are; what they answer does "
-        "not depend on it, the told loss does",
+        "not depend on it, but for its share in the norm that a gradient clip looks at; the told loss does",
     )
     augmentation: Augmentation = Augmentation()
 

@@ -6,12 +6,12 @@ import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from pydantic import Field, ValidationError
 
-from xpshpc.config import Section, known_keys, nearest
+from xpshpc.config import Section, nearest, tell_faults
 from xpshpc.errors import UsageError
 from xpshpc.spectra.elements import ELEMENTS
 from xpshpc.spectra.matter.batch import SampleBatch
@@ -48,9 +48,12 @@ class LayerTable(Section):
 
 
 class StackFile(Section):
-    """A file that describes a sample."""
+    """A file that describes a sample; each layer is a `LayerTable`, looked at by itself."""
 
-    layer: list[LayerTable] = Field(min_length=1)
+    layer: list[Any] = Field(min_length=1)
+
+
+_Table = TypeVar("_Table", LayerTable, StackFile)
 
 
 def parse_stack(text: str) -> Stack:
@@ -81,17 +84,16 @@ def read_stack(path: Path) -> Stack:
     Raises UsageError for a file that cannot be read, an unknown key, and all that `parse_stack` refuses.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        layers = StackFile.model_validate(tables).layer
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot be read ({error.strerror})", where=str(path), try_=_FILE_EXAMPLE) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"is no TOML: {error}", where=str(path), try_=_FILE_EXAMPLE) from None
-    except ValidationError as error:
-        raise UsageError("\n  ".join(_faults(error)), where=str(path), try_=_FILE_EXAMPLE) from None
+    layers = _validated(StackFile, told, str(path)).layer
     described = []
-    for number, table in enumerate(layers, start=1):
+    for number, layer in enumerate(layers, start=1):
         where = f"{path}, layer {number}"
+        table = _validated(LayerTable, layer, where)
         material = read_material(Passage(table.material, 0, len(table.material), where))
         shifts = {}
         for name, shift in table.shifts.items():
@@ -199,16 +201,8 @@ def _field_fault(passage: Passage, what: str) -> UsageError:
     return passage.fault(what, len(text) - len(text.lstrip()), max(1, len(text.strip())))
 
 
-def _faults(error: ValidationError) -> list[str]:
-    found = []
-    for fault in error.errors():
-        table, *keys = [str(key) for key in fault["loc"]]
-        if keys and keys[0].isdigit():
-            table = f"{table} {int(keys.pop(0)) + 1}"
-        place = ", ".join([table, *keys])
-        if fault["type"] == "extra_forbidden":
-            known = known_keys(LayerTable if keys else StackFile, [])
-            found.append(f"{place}: unknown key{nearest(str(fault['loc'][-1]), known)}")
-        else:
-            found.append(f"{place}: {fault['msg']}")
-    return found
+def _validated(kind: type[_Table], told: object, where: str) -> _Table:
+    try:
+        return kind.model_validate(told)
+    except ValidationError as error:
+        raise UsageError("\n  ".join(tell_faults(error, kind)), where=where, try_=_FILE_EXAMPLE) from None

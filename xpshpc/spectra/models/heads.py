@@ -80,7 +80,8 @@ def thickness_head(features: Any, thickness_scale_A: float, seed: int) -> tuple[
 def spread_head(features: Any, composition: Any, seed: int) -> Any:
     """The expected absolute error of each fraction, (n, elements), from features (n, d) and the fractions themselves.
 
-    No gradient leaves this head: what the network answers is learned as if it were not there.
+    No gradient leaves this head: what the network answers is learned as if it were not there, but for its share
+    in the norm that a gradient clip looks at.
     """
     import keras
 

@@ -1,7 +1,6 @@
 """Tables that pandas pickled, read without pandas and without running anything that the file asks for.
 
-A pickle is a program: it names things to import and call. Here every name it may use stands for a class of this module
-that only keeps what it is given, or of pickled_arrays; a pickle that names anything else is refused.
+Every name that such a pickle may use stands for a sealed class of this module, or of pickled_arrays (see inert_pickle).
 
 Known layouts: the block manager's state tuple (pandas 0.14 to 1.2, whose modules moved several times), blocks and axes
 as its arguments (1.3 to 2), and string columns beside them (3, without pyarrow); pickle protocols 2 to 5, Python 2's
@@ -10,35 +9,23 @@ with text as latin-1.
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xpshpc.errors import UsageError
+from xpshpc.inert_pickle import DAMAGE, Sealed, UnknownName, read_inert
 from xpshpc.wafers.readers.pickled_arrays import (
     BufferArray,
     Latin1Bytes,
     PlainArray,
     PlainType,
     Scalar,
-    Sealed,
     Token,
     text_of,
     values_of,
-)
-
-_DAMAGE = (
-    pickle.UnpicklingError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    TypeError,
-    ValueError,
 )
 
 
@@ -49,13 +36,19 @@ def read_frame(path: Path) -> dict[str, NDArray[Any]]:
     """
     try:
         with path.open("rb") as file:
-            frame = _Reader(file, str(path)).load()
+            frame = read_inert(file, _stand_in)
         if not isinstance(frame, _Frame):
             raise UsageError("the pickle holds something else than a table", where=str(path))
         return frame.columns()
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except _DAMAGE as error:
+    except UnknownName as error:
+        raise UsageError(
+            f"the pickle asks for {error.name}, which no table of wafer maps needs; it was not run",
+            where=str(path),
+            try_="read it where it comes from and write it as packed maps (.npz), if you trust it",
+        ) from None
+    except DAMAGE as error:
         raise UsageError(f"not a pickled table as pandas writes it: {error}", where=str(path)) from None
 
 
@@ -66,9 +59,18 @@ class _Remade(metaclass=Sealed):
 
     def __new__(cls, kind: Any, base: object = None, state: object = None) -> Any:
         if not isinstance(kind, Sealed):
-            raise TypeError(f"{kind} is not made by copyreg")
+            raise TypeError("copyreg makes something of an unknown class")
         made: Any = object.__new__(kind)  # type: ignore[arg-type]
         return made
+
+
+class _Slice(metaclass=Sealed):
+    """A slice; Python's own class is nobody's here."""
+
+    __slots__ = ()
+
+    def __new__(cls, *bounds: int | None) -> Any:
+        return slice(*bounds)
 
 
 class _Axis(metaclass=Sealed):
@@ -137,17 +139,17 @@ class _Frame(metaclass=Sealed):
         return found
 
 
-_NUMPY: dict[str, type] = {
+_NUMPY: dict[str, Sealed] = {
     "multiarray._reconstruct": PlainArray,
     "multiarray.scalar": Scalar,
     "numeric._frombuffer": BufferArray,
 }
 _INDEX_MODULES = ("pandas.core.index", "pandas.indexes", "pandas.core.indexes", "pandas.tseries.index")
-_KNOWN: dict[str, type] = {
+_KNOWN: dict[str, Sealed] = {
     **{f"numpy.{core}.{name}": kind for core in ("core", "_core") for name, kind in _NUMPY.items()},
     **{f"{module}.object": Token for module in ("builtins", "__builtin__")},
     **{f"{module}.bytes": Latin1Bytes for module in ("builtins", "__builtin__")},
-    **{f"{module}.slice": slice for module in ("builtins", "__builtin__")},
+    **{f"{module}.slice": _Slice for module in ("builtins", "__builtin__")},
     **{f"{module}._reconstructor": _Remade for module in ("copyreg", "copy_reg")},
     "_codecs.encode": Latin1Bytes,
     "numpy.dtype": PlainType,
@@ -165,25 +167,11 @@ _KNOWN: dict[str, type] = {
 }
 
 
-class _Reader(pickle.Unpickler):
-    def __init__(self, file: BinaryIO, where: str) -> None:
-        super().__init__(file, encoding="latin1")
-        self._where = where
-
-    def find_class(self, module: str, name: str) -> Any:
-        known = _KNOWN.get(f"{module}.{name}")
-        if known is not None:
-            return known
-        if module == "pandas" or module.startswith(_INDEX_MODULES):
-            if name == "_new_Index":
-                return _Axis
-            if name.endswith("Index"):
-                return Token
-        raise UsageError(
-            f"the pickle asks for {module}.{name}, which no table of wafer maps needs; it was not run",
-            where=self._where,
-            try_="read it where it comes from and write it as packed maps (.npz), if you trust it",
-        )
-
-    def persistent_load(self, pid: object) -> NoReturn:
-        raise UsageError("the pickle asks for things outside of it", where=self._where)
+def _stand_in(name: str) -> Sealed | None:
+    """The class for a name; indices went by many names, in modules of many."""
+    module, _, last = name.rpartition(".")
+    if name in _KNOWN or not (module == "pandas" or module.startswith(_INDEX_MODULES)):
+        return _KNOWN.get(name)
+    if last == "_new_Index":
+        return _Axis
+    return Token if last.endswith("Index") else None

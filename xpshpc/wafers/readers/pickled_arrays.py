@@ -6,17 +6,16 @@ plain types are taken from it, and bytes or lists of values.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import re
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xpshpc.inert_pickle import Sealed
 
-class Sealed(type):
-    """Classes that a pickle can make things of, but cannot change."""
-
-    def __setattr__(cls, name: str, value: object) -> NoReturn:
-        raise TypeError(f"{cls.__name__} cannot be changed")
+_PLAIN_TYPE = re.compile("[<>=|]?[biufUSO][0-9]*")
+"""Plain types as NumPy pickles them. What else it reads as a type's name is a language, with Python inside."""
 
 
 class Token(metaclass=Sealed):
@@ -31,16 +30,14 @@ class PlainType(metaclass=Sealed):
     __slots__ = ("known",)
 
     def __init__(self, name: str, align: object = False, copy: object = False) -> None:
-        self.known = np.dtype(text_of(name))
-        if self.known.kind not in "biufUSO":
-            raise ValueError(f"an array of {self.known}")
+        self.known = _plain_type(text_of(name))
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         order, inner = text_of(state[1]), state[2:5]
         if any(part is not None for part in inner):
             raise ValueError("an array of records")
         if self.known.kind in "US":
-            self.known = np.dtype(f"{order}{self.known.kind}{state[5] // (4 if self.known.kind == 'U' else 1)}")
+            self.known = _plain_type(f"{order}{self.known.kind}{state[5] // (4 if self.known.kind == 'U' else 1)}")
         elif order in ("<", ">"):
             self.known = self.known.newbyteorder(order)  # type: ignore[arg-type]
 
@@ -85,6 +82,12 @@ class Latin1Bytes(metaclass=Sealed):
         if encoding != "latin1":
             raise ValueError(f"bytes in {encoding}")
         return text.encode(encoding)
+
+
+def _plain_type(name: str) -> np.dtype[Any]:
+    if not _PLAIN_TYPE.fullmatch(name):
+        raise ValueError("an array of something else than plain numbers, text or objects")
+    return np.dtype(name)
 
 
 def _built(raw: Any, kind: PlainType, shape: Any, order: str) -> NDArray[Any]:
