@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from xpshpc.cluster.communicator import Communicator, open_communicator
 from xpshpc.errors import EnvironmentFault
 from xpshpc.evaluate.bootstrap import BootstrapInterval, bootstrap_frechet
 from xpshpc.evaluate.comparison import AS_GIVEN, ComparedSet, Comparison, ExtractorChoice
+from xpshpc.evaluate.extractors.extractor import Extractor
 from xpshpc.evaluate.features_file import read_features
 from xpshpc.evaluate.fid import fid
 from xpshpc.evaluate.inception_score import InceptionScore, inception_score
@@ -95,15 +97,22 @@ class _Share:
         return mine
 
     def _extract(self, side: ComparedSet) -> Extracted:
-        from xpshpc.evaluate.extractors import open_extractor, open_set
+        from xpshpc.evaluate.extractors import open_set
         from xpshpc.evaluate.extractors.extract import extract_share
 
         assert self.extractor is not None
-        asked, weights, resize = self.extractor.asked, self.extractor.weights, self.extractor.asked_resize
-        network = open_extractor(asked, weights=weights, resize=resize)
-        samples = open_set(side.path, asked, array=side.array)
+        samples = open_set(side.path, self.extractor.asked, array=side.array)
         rank, size = self.communicator.rank, self.communicator.size
-        return Extracted(*extract_share(samples, network, rank, size, on_images=self.on_images))
+        return Extracted(*extract_share(samples, self._network, rank, size, on_images=self.on_images))
+
+    @cached_property
+    def _network(self) -> Extractor:
+        """Opened once for both sets: to read it and to trace its first batch takes a second."""
+        from xpshpc.evaluate.extractors import open_extractor
+
+        assert self.extractor is not None
+        choice = self.extractor
+        return open_extractor(choice.asked, weights=choice.weights, resize=choice.asked_resize)
 
     def _cut(self, whole: Extracted) -> Extracted:
         rank, size, n = self.communicator.rank, self.communicator.size, len(whole.features)

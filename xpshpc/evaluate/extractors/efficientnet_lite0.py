@@ -15,8 +15,8 @@ from xpshpc.pretrained.efficientnet_lite0 import FEATURES, INPUT_SIZE, build_eff
 
 NAME = "efficientnet-lite0"
 DIMENSIONS = FEATURES
-BATCH = 32
-"""Images asked at once: more are no faster, and waste more where a set is small."""
+BATCH = 16
+"""Images asked at once: more are slower, for their layers outgrow the caches, and waste more where a set is small."""
 
 
 class EfficientNetLite0:
