@@ -181,8 +181,9 @@ def job(folder: Path, silence_s: float) -> Any:
 def test_the_stage_makes_the_same_bytes_with_and_without_faults(
     tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Real workers. One sample takes longer than a worker may be silent: its SESSA speaks, so the worker beats."""
-    job_file = job(tmp_path, silence_s=2.5)
+    """Real workers. One sample takes longer than a worker may be silent: its SESSA speaks, so the worker beats. A SESSA
+    that says nothing is replaced well before its worker counts as silent, also where starting one takes seconds."""
+    job_file = job(tmp_path, silence_s=8.0)
     plain = RunDirectory(tmp_path / "plain")
     generate(job_file, plain, workers=2)
     ledger = write_script(
@@ -191,7 +192,7 @@ def test_the_stage_makes_the_same_bytes_with_and_without_faults(
         """
         fault = [
             {simulation = 1, behaviour = "crash", by = "SIGKILL"},
-            {simulation = 2, behaviour = "slow", seconds = 1.0, times = 5},
+            {simulation = 2, behaviour = "slow", seconds = 1.0, times = 10},
             {simulation = 4, behaviour = "silent"},
             {simulation = 5, behaviour = "half"},
         ]
