@@ -13,7 +13,7 @@ from xpshpc.config import read_job
 
 JOBS = Path(__file__).parents[2] / "jobs"
 ALL = sorted(path.name for path in JOBS.glob("*.toml"))
-SEARCHES = {"kist.toml": 4, "sessa-10k.toml": 3, "sessa-scale.toml": 3, "overnight-grid.toml": 72}
+SEARCHES = {"kist.toml": 4, "sessa-10k.toml": 4, "sessa-scale.toml": 3, "overnight-grid.toml": 72}
 """Jobs with a search, and how many trials it has."""
 
 PUBLISHED = {"vanilla_cnn": 0.9928, "dnn": 0.64, "inception": 0.94, "resnet27": 0.93}
