@@ -39,7 +39,7 @@ def test_a_run_without_jobs_asks_nobody() -> None:
     assert ask_queue(None, (), 0.0).slurm == NOT_SUBMITTED
 
 
-@pytest.mark.skipif(shutil.which("squeue") is None, reason="no SLURM commands here")
+@pytest.mark.skipif(shutil.which("squeue") is None, reason="no SLURM commands here; cluster/setup.sh installs them")
 def test_a_slurm_that_cannot_be_reached_is_an_answer(tmp_path: Path) -> None:
     scheduler = Slurm(patience_s=0.0, environment={"SLURM_CONF": str(tmp_path / "none.conf")})
     queue = ask_queue(SUBMISSION, (), 0.0, scheduler)
