@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from xpshpc.cluster.ranks.call import call_launcher, say
 from xpshpc.cluster.ranks.rank import launched_rank
 from xpshpc.errors import EnvironmentFault
 
-_CONNECT_S = 30.0
 _POLL_S = 0.1
 
 
@@ -33,7 +33,6 @@ class Membership:
     """This process's line to its launcher. Raises EnvironmentFault where there is nobody to call."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
-        host, port = environment["XPSHPC_ROSTER"].rsplit(":", 1)
         self.seat = launched_rank(environment)
         # A GPU is taken once, before the first group: by the place on the host in which this process was started.
         self.local_rank = int(environment.get("SLURM_LOCALID", self.seat))
@@ -41,17 +40,8 @@ class Membership:
         self._broken = threading.Event()
         self._cut: Callable[[], None] | None = None
         self._words: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
-        hello = {"token": environment["XPSHPC_ROSTER_TOKEN"], "seat": self.seat}
-        try:
-            self._socket = socket.create_connection((host, int(port)), timeout=_CONNECT_S)
-            self._socket.settimeout(None)
-            self._say({**hello, "host": environment.get("SLURMD_NODENAME") or socket.gethostname()})
-        except OSError as error:
-            raise EnvironmentFault(
-                f"a rank cannot reach its launcher: {error}",
-                where=f"{socket.gethostname()} -> {host}",
-                try_="profile: slurm.interface, a network that joins all nodes",
-            ) from error
+        host = environment.get("SLURMD_NODENAME") or socket.gethostname()
+        self._line = call_launcher(environment, "XPSHPC_ROSTER", {"seat": self.seat, "host": host})
         threading.Thread(target=self._listen, name="membership", daemon=True).start()
 
     @property
@@ -65,7 +55,7 @@ class Membership:
         None when there will be no other group, or this process is asked to stop. Raises EnvironmentFault when the
         launcher is gone.
         """
-        self._say({"waits": steps})
+        say(self._line, {"waits": steps})
         while True:
             try:
                 word = self._words.get(timeout=_POLL_S)
@@ -88,11 +78,8 @@ class Membership:
         if self._broken.is_set():
             cut()
 
-    def _say(self, word: Mapping[str, object]) -> None:
-        self._socket.sendall(json.dumps(word).encode() + b"\n")
-
     def _listen(self) -> None:
-        with self._socket.makefile("rb") as lines:
+        with self._line.makefile("rb") as lines:
             try:
                 for line in lines:
                     self._obey(json.loads(line))

@@ -7,7 +7,6 @@ how it left.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -17,13 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xpshpc.cluster.ranks.listener import NONSENSE, Line, Listener, keep_alive
-from xpshpc.errors import EnvironmentFault
+from xpshpc.cluster.ranks.call import call_launcher, say
+from xpshpc.cluster.ranks.listener import NONSENSE, Line, Listener
 
 LEASH_VARIABLES = ("XPSHPC_LEASH", "XPSHPC_LEASH_TOKEN", "XPSHPC_LEASH_JOB")
 
 _DRAIN, _DIE = b"D", b"K"
-_CONNECT_S = 30.0
 _CANCEL_S = 5.0
 
 
@@ -112,38 +110,27 @@ class Leashes:
 
 
 class Leash:
-    """A rank's end. From now on this process dies, by SIGKILL, with its launcher; SIGTERM means: stop in good order."""
+    """A rank's end. From now on this process dies, by SIGKILL, with its launcher; SIGTERM means: stop in good order.
+
+    Raises EnvironmentFault where there is no launcher to be reached.
+    """
 
     def __init__(self, rank: int, environment: Mapping[str, str] = os.environ) -> None:
-        host, port = environment["XPSHPC_LEASH"].rsplit(":", 1)
         self._allocation = environment.get("XPSHPC_LEASH_JOB") if environment.get("SLURM_LOCALID") == "0" else None
-        try:
-            self._socket = socket.create_connection((host, int(port)), timeout=_CONNECT_S)
-            self._socket.settimeout(None)
-            keep_alive(self._socket)
-            self._say({"token": environment["XPSHPC_LEASH_TOKEN"], "rank": rank, "host": socket.gethostname()})
-        except OSError as error:
-            raise EnvironmentFault(
-                f"rank {rank} cannot reach its launcher: {error}",
-                where=f"{socket.gethostname()} -> {host}",
-                try_="profile: slurm.interface, a network that joins all nodes",
-            ) from error
+        self._line = call_launcher(environment, "XPSHPC_LEASH", {"rank": rank, "host": socket.gethostname()})
         threading.Thread(target=self._obey, name="leash", daemon=True).start()
 
     def leave(self, code: int) -> None:
         """Tells the launcher how this rank ends."""
         try:
-            self._say({"left": code})
+            say(self._line, {"left": code})
         except OSError:
             return
-
-    def _say(self, word: Mapping[str, object]) -> None:
-        self._socket.sendall(json.dumps(word).encode() + b"\n")
 
     def _obey(self) -> None:
         while True:
             try:
-                word = self._socket.recv(1)
+                word = self._line.recv(1)
             except OSError:
                 word = b""
             if word == _DRAIN:

@@ -6,11 +6,13 @@ for the launching process, and becomes the exit code. A rank on another node is 
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import runpy
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import NoReturn
 
 from xpshpc.cluster.ranks.leash import Leash
 from xpshpc.cluster.ranks.slots import horovod_slot
+from xpshpc.cluster.ranks.temporary import OwnFolder, remove_dead_folders
 from xpshpc.cluster.tether import die_with_parent
 from xpshpc.errors import ExitCode, XpshpcError
 
@@ -48,6 +51,7 @@ def run_rank(logs: Path, module: str, arguments: list[str]) -> NoReturn:
     rank = launched_rank(os.environ)
     _write_output_to(log_path(logs, rank))
     leash = Leash(rank) if leashed else None
+    own = _use_own_temporary_folder()
     # mpirun passes SIGUSR1 on to its ranks, SIGTERM it keeps for itself.
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     sys.argv = [module, *arguments]
@@ -67,12 +71,11 @@ def run_rank(logs: Path, module: str, arguments: list[str]) -> NoReturn:
     sys.stderr.flush()
     if leash is not None:
         leash.leave(code)
-        if code == ExitCode.DRAINED:
-            # Any other code would let srun end the ranks that still write what they have.
-            os._exit(0)
     if code:
-        # Libraries that wait for the other ranks in their exit handlers would hide the failure from them.
-        os._exit(code)
+        # Libraries that wait for the other ranks in their exit handlers would hide the failure from them. Of a leashed
+        # rank that was drained srun is not told: it would end the ranks that still write what they have.
+        own.remove()
+        os._exit(0 if leash is not None and code == ExitCode.DRAINED else code)
     sys.exit(0)
 
 
@@ -81,6 +84,16 @@ def _write_output_to(path: Path) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
+
+
+def _use_own_temporary_folder() -> OwnFolder:
+    """Has Python's temporary files made in a folder of this rank, whose removal is the last thing that it does."""
+    shared = Path(tempfile.gettempdir())
+    remove_dead_folders(shared)
+    own = OwnFolder.claim(shared)
+    atexit.register(own.remove)
+    tempfile.tempdir = str(own.path)
+    return own
 
 
 if __name__ == "__main__":

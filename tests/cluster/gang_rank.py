@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def main(folder: Path, behaviour: str, who: int = 0) -> None:
         signal.signal(signal.SIGTERM, ask)
     else:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    tempfile.mkstemp(prefix="gang_rank")
     (folder / f"{rank}.pid").write_text(str(os.getpid()))
     sys.stdout.write(f"rank {rank} is here\n")
     if behaviour == "finish":

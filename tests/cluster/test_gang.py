@@ -129,6 +129,22 @@ def test_a_gang_that_takes_too_long_is_ended(tmp_path):
     assert nobody_left(tmp_path)
 
 
+@pytest.mark.ranks
+@pytest.mark.faults
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_temporary_files_go_with_their_rank_those_of_a_killed_one_with_the_next(launcher, tmp_path, monkeypatch):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    with pytest.raises(RankCrashed):
+        start(tmp_path, "crash", 1, launcher=launcher)
+    with pytest.raises(RankKilled):
+        start(tmp_path, "kill", ranks=1, launcher=launcher)  # alone, for a rank that starts later removes what it left
+    assert [*temporary.glob("xpshpc-rank-*/gang_rank*")]
+    start(tmp_path, "finish", launcher=launcher)
+    assert not [*temporary.glob("xpshpc-rank-*")]
+
+
 def test_a_gang_without_ranks_is_refused(tmp_path):
     with pytest.raises(UsageError, match="at least one rank"):
         start(tmp_path, "finish", ranks=0)
