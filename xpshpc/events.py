@@ -32,10 +32,10 @@ class StageStarted(Event):
 
 @dataclass(frozen=True)
 class StageProgressed(Event):
-    """`done` of the stage's units are finished; `note` is a short text for the progress line."""
+    """`done` of the stage's units are finished, fractions counted; `note` is a short text for the progress line."""
 
     stage: str
-    done: int
+    done: float
     note: str = ""
 
 

@@ -14,14 +14,14 @@ class Pace:
     seconds, so that a pause or a faster worker shows.
     """
 
-    def __init__(self, total: int, done: int, now: float) -> None:
+    def __init__(self, total: int, done: float, now: float) -> None:
         self.total = total
         self.before = done
         self.done = done
         self._started = now
         self._marks = deque([(now, done)])
 
-    def advance(self, done: int, now: float) -> None:
+    def advance(self, done: float, now: float) -> None:
         """Notes that `done` units are finished at the time `now` (seconds)."""
         self.done = done
         self._marks.append((now, done))

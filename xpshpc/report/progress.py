@@ -176,7 +176,7 @@ class _Bars(Progress):
 class _Stage:
     """What is shown of one stage."""
 
-    def __init__(self, unit: str, pace: Pace, task: TaskID, now: float, done: int) -> None:
+    def __init__(self, unit: str, pace: Pace, task: TaskID, now: float, done: float) -> None:
         self.unit = unit
         self.pace = pace
         self.task = task
@@ -191,7 +191,8 @@ class _Stage:
 
     def describe(self, now: float) -> str:
         pace = self.pace
-        parts = [f"{write_count(pace.done)}/{write_count(pace.total)} {self.unit}"]
+        done = write_count(pace.done) if float(pace.done).is_integer() else f"{pace.done:.1f}"
+        parts = [f"{done}/{write_count(pace.total)} {self.unit}"]
         if self.wall_s is not None:
             made = pace.total - pace.before
             rate = f", {write_rate(made / self.wall_s)}/s" if made > 0 and self.wall_s > 0 else ""

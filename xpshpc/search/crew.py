@@ -13,13 +13,12 @@ from pathlib import Path
 from types import TracebackType
 
 from xpshpc.errors import ExitCode
-from xpshpc.events import Event
+from xpshpc.events import Event, StageProgressed, StageStarted
 from xpshpc.follow import Follower
 from xpshpc.run_directory import RunDirectory
 from xpshpc.search.attempt import Answer, Failure, Order, answer_path, order_words, read_answer
 from xpshpc.search.policy import Cause
 from xpshpc.search.trial import Trial
-from xpshpc.train.history import EpochFinished
 from xpshpc.train.result import events_path
 
 _STOPPED = (ExitCode.DRAINED, -signal.SIGTERM)
@@ -28,7 +27,7 @@ _STOPPED = (ExitCode.DRAINED, -signal.SIGTERM)
 _TAIL_BYTES = 4096
 _TAIL_LINES = 15
 
-Hear = Callable[[Trial, Event], None]
+Hear = Callable[[Trial, float], None]
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,28 @@ class _Attempt:
     began: float
 
 
+@dataclass
+class EpochCount:
+    """Tells how many epochs a training has come to, by the steps that it tells of; all its steps make `epochs`."""
+
+    epochs: int
+    tell: Callable[[float], None]
+    _steps: int = 0
+
+    def hear(self, event: Event) -> None:
+        """Takes an event of a stage; those of other stages are passed over."""
+        if isinstance(event, StageStarted) and event.stage == "train":
+            self._steps = event.total
+        if isinstance(event, StageStarted | StageProgressed) and event.stage == "train" and self._steps:
+            self.tell(self.epochs * event.done / self._steps)
+
+
 @dataclass(eq=False)
 class Crew:
-    """Attempts that run side by side. To be used as a block, at whose end none is left; `hear` is told of epochs."""
+    """Attempts that run side by side. To be used as a block, at whose end none is left.
+
+    `hear` is told how many epochs a trial has come to, fractions counted.
+    """
 
     hear: Hear
     clock: Callable[[], float] = time.monotonic
@@ -93,7 +111,8 @@ class Crew:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        follower = Follower(events_path(folder), (EpochFinished,), lambda event: self.hear(trial, event))
+        count = EpochCount(order.until_epoch or trial.job_file.job.train.epochs, lambda done: self.hear(trial, done))
+        follower = Follower(events_path(folder), (StageStarted, StageProgressed), count.hear)
         self._attempts.append(_Attempt(trial, folder, order, process, follower, self.clock()))
 
     def ended(self) -> list[Ended]:

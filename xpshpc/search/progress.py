@@ -1,4 +1,4 @@
-"""Progress of a search, in epochs over all its trials: its own events, made of those of the trainings."""
+"""Progress of a search, in epochs over all its trials: events of its own, made of what the trainings have come to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from xpshpc.events import Event, Listener, StageFinished, StageProgressed, Stage
 from xpshpc.search.result import SearchResult
 from xpshpc.search.state import State
 from xpshpc.search.trial import Trial, describe_parameters
-from xpshpc.train.history import EpochFinished
 
 STAGE = "search"
 
@@ -22,7 +21,7 @@ class SearchProgress:
         self._clock = clock
         self._began = clock()
         self._over = 0
-        self._begun: dict[str, int] = {}
+        self._begun: dict[str, float] = {}
         self._note = ""
 
     def begin(self, standing: SearchResult) -> None:
@@ -30,19 +29,18 @@ class SearchProgress:
         self._began = self._clock()
         self._account(standing)
         undecided = standing.undecided * max(map(_epochs, standing.trials), default=0)
-        self._tell(StageStarted(STAGE, sum(map(_epochs, standing.trials)) + undecided, self._done, "epochs"))
+        self._tell(StageStarted(STAGE, sum(map(_epochs, standing.trials)) + undecided, int(self._done), "epochs"))
 
     def trial_over(self, standing: SearchResult) -> None:
         """An attempt at a trial has ended."""
         self._account(standing)
         self._tell(StageProgressed(STAGE, self._done, self._note))
 
-    def hear(self, trial: Trial, event: Event) -> None:
-        """Takes an event of a training that is under way."""
-        if isinstance(event, EpochFinished):
-            # One that goes on from its last checkpoint repeats what came after it.
-            self._begun[trial.id] = max(event.epoch, self._begun.get(trial.id, 0))
-            self._tell(StageProgressed(STAGE, self._done, self._note))
+    def hear(self, trial: Trial, epochs: float) -> None:
+        """Takes how many epochs a trial that is under way has come to."""
+        # One that goes on from its last checkpoint repeats what came after it.
+        self._begun[trial.id] = max(epochs, self._begun.get(trial.id, 0.0))
+        self._tell(StageProgressed(STAGE, self._done, self._note))
 
     def end(self) -> float:
         """The search ends for this call; returns its seconds."""
@@ -51,7 +49,7 @@ class SearchProgress:
         return wall_s
 
     @property
-    def _done(self) -> int:
+    def _done(self) -> float:
         return self._over + sum(self._begun.values())
 
     def _account(self, standing: SearchResult) -> None:
@@ -63,7 +61,7 @@ class SearchProgress:
                 over.append(trial)
                 self._begun.pop(trial.id, None)
             elif outcome.epochs:
-                self._begun[trial.id] = max(outcome.epochs, self._begun.get(trial.id, 0))
+                self._begun[trial.id] = max(outcome.epochs, self._begun.get(trial.id, 0.0))
         self._over = sum(map(_epochs, over))
         best = ""
         if standing.leaderboard:
