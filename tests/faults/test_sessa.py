@@ -38,6 +38,7 @@ pytestmark = pytest.mark.faults
 EMULATOR = str(Path(sys.executable).with_name("xpshpc-sessa"))
 SILENCE_S = 2.0
 TIMEOUT_S = 12.0
+EMPTIED_S = 10.0
 INSTRUMENT = Instrument()
 
 
@@ -206,6 +207,11 @@ def test_the_stage_makes_the_same_bytes_with_and_without_faults(
     assert (made.committed, made.quarantined, made.failures) == (6, 0, {})
     assert store_bytes(run) == store_bytes(plain)
     assert sorted(attempts_in(ledger)) == [1, 1, 1, 2, 2, 2]
+    # A worker that has ended leaves its SESSA to the keeper, which is its own master and may come a moment later.
+    until = time.monotonic() + EMPTIED_S
+    while any(scratch.iterdir()):
+        assert time.monotonic() < until, "what SESSA wrote is still there"
+        time.sleep(0.05)
 
 
 def test_silence_is_caught_after_thirty_seconds_and_a_word_every_twenty_nine_is_none(tmp_path: Path) -> None:
