@@ -7,12 +7,13 @@ from xpshpc.spectra.learning.losses import composition_loss, spread_loss, thickn
 
 pytestmark = pytest.mark.networks
 
-LOSSES = ("rmse", "mae", "weighted_square", "cross_entropy")
+LOSSES = ("rmse", "mae", "weighted_square", "cross_entropy", "cross_entropy_mae")
 FORMULAS = {
     "rmse": lambda t, y, w: np.sqrt((w * (y - t) ** 2).mean(axis=1)),
     "mae": lambda t, y, w: (w * np.abs(y - t)).mean(axis=1),
     "weighted_square": lambda t, y, w: (w * t**2 * (t - y) ** 2).sum(axis=1),
     "cross_entropy": lambda t, y, w: -(w * t * np.log(y)).sum(axis=1),
+    "cross_entropy_mae": lambda t, y, w: (8 * w * np.abs(y - t) - w * t * np.log(y)).sum(axis=1),
 }
 
 

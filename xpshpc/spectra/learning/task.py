@@ -11,13 +11,14 @@ from xpshpc.config import Section, tell_faults
 from xpshpc.errors import UsageError
 
 InputName = Literal["unit", "area", "smoothed", "peaks"]
-LossName = Literal["rmse", "mae", "weighted_square", "cross_entropy"]
+LossName = Literal["rmse", "mae", "weighted_square", "cross_entropy", "cross_entropy_mae"]
 
 _THICKNESS_WEIGHTS: Mapping[LossName, float] = {
     "rmse": 0.02,
     "mae": 0.002,
     "weighted_square": 0.001,
     "cross_entropy": 0.2,
+    "cross_entropy_mae": 0.8,
 }
 """With these the composition counts a few times as much as the thickness, though the losses differ in size."""
 
@@ -56,7 +57,7 @@ class XpsTask(Section):
         "rmse",
         description="of the composition y against the truth t, weighted by detectability where the samples ask for it. "
         "rmse: root of the mean square over the elements; mae: mean |y-t|; weighted_square: sum of t^2 (t-y)^2; "
-        "cross_entropy: -sum of t ln y",
+        "cross_entropy: -sum of t ln y; cross_entropy_mae: that, and 8 times the sum of |y-t|",
     )
     thickness_weight: float | None = Field(
         None,
