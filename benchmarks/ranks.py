@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from pathlib import Path
 
 from benchmarks.ranks_program import NETWORK, ROWS
 from benchmarks.table import Row
 from xpshpc.cluster.machine import usable_cores
+from xpshpc.cluster.profile import Launcher
 from xpshpc.cluster.ranks.gang import run_gang
 
 RANKS = 2
@@ -16,17 +18,22 @@ STEPS, ROUNDS = 10, 5
 
 
 def run(scale: float) -> list[Row]:
-    """Rows of this benchmark; `scale` 1 takes five rounds of ten steps of each kind."""
+    """Rows of this benchmark, by each launcher there is; `scale` 1 takes five rounds of ten steps of each kind."""
     if usable_cores() < RANKS:
         return [Row("cores, too few for two ranks", usable_cores(), "", f"≥ {RANKS}")]
+    launchers: tuple[Launcher, ...] = ("gloo", "mpirun") if shutil.which("mpirun") else ("gloo",)
     steps, rounds = max(2, round(STEPS * scale)), max(1, round(ROUNDS * scale))
+    return [row for launcher in launchers for row in _compare(launcher, steps, rounds)]
+
+
+def _compare(launcher: Launcher, steps: int, rounds: int) -> list[Row]:
     # One rank before the two and after them: a machine that grows slower meanwhile is no merit of one or two ranks.
-    before, pair, after = (_measure(size, steps, rounds) for size in (1, RANKS, 1))
+    before, pair, after = (_measure(launcher, size, steps, rounds) for size in (1, RANKS, 1))
     alone = (before["apart"] + after["apart"]) / 2
     return [
         Row(f"{NETWORK}, one rank on one core, {ROWS} spectra a step", ROWS / alone, "spectra/s"),
         *(
-            Row(f"two ranks, {ROWS} each a step, against twice one rank{note}", alone / pair[way], "×", aim)
+            Row(f"two ranks by {launcher}, {ROWS} each a step, against two alone{note}", alone / pair[way], "×", aim)
             for way, note, aim in (
                 ("together", "", "≥ 0.9"),
                 ("together, fp16", ", fp16", "≥ 0.9"),
@@ -34,14 +41,14 @@ def run(scale: float) -> list[Row]:
             )
         ),
         Row(f"  the same batch of {ROWS} shared by both", alone / RANKS / pair["same batch"], "×"),
-        Row("allreduce by itself, same tensors", 1e3 * pair["reduction"], "ms"),
-        Row("  share of a step", pair["reduction"] / pair["together"], ""),
-        Row("  with fp16, there and back", 1e3 * pair["reduction, fp16"], "ms"),
-        Row("  share of a step with fp16", pair["reduction, fp16"] / pair["together, fp16"], ""),
+        Row("  allreduce by itself, same tensors", 1e3 * pair["reduction"], "ms"),
+        Row("    share of a step", pair["reduction"] / pair["together"], ""),
+        Row("    with fp16, there and back", 1e3 * pair["reduction, fp16"], "ms"),
+        Row("    share of a step with fp16", pair["reduction, fp16"] / pair["together, fp16"], ""),
     ]
 
 
-def _measure(size: int, steps: int, rounds: int) -> dict[str, float]:
+def _measure(launcher: Launcher, size: int, steps: int, rounds: int) -> dict[str, float]:
     """Seconds a step of the slowest rank, by the way it is taken."""
     with tempfile.TemporaryDirectory() as folder:
         answers = Path(folder)
@@ -50,6 +57,7 @@ def _measure(size: int, steps: int, rounds: int) -> dict[str, float]:
             "benchmarks.ranks_program",
             arguments,
             ranks=size,
+            launcher=launcher,
             log_directory=answers / "logs",
             environment={"PYTHONPATH": str(Path(__file__).parent.parent)},
         )

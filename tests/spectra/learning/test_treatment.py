@@ -12,6 +12,7 @@ from xpshpc.spectra.learning.treatment import (
     divide_by_area,
     input_shape,
     smooth,
+    standardise,
     stretch,
     treat,
 )
@@ -59,7 +60,7 @@ def test_no_treatment_knows_the_dose_or_touches_its_input(name):
     np.testing.assert_array_equal(treat(counts(3), task), treat(rows, task))
 
 
-@pytest.mark.parametrize("name", ["unit", "smoothed", "peaks"])
+@pytest.mark.parametrize("name", ["unit", "snv", "smoothed", "peaks"])
 def test_a_constant_background_is_nothing_to_most(name):
     task, rows = XpsTask(input=name), counts(3).astype(np.float32)
     np.testing.assert_allclose(treat(rows + 300, task), treat(rows, task), atol=2e-5)
@@ -95,6 +96,19 @@ def test_area_is_the_mean_channel_and_proportions_stay():
     divided = divide_by_area(rows)
     np.testing.assert_allclose(divided.mean(axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(divided[2] / divided[2, 0], rows[2] / rows[2, 0], rtol=1e-5)
+
+
+@settings(deadline=None)
+@given(arrays(np.uint16, st.tuples(st.integers(1, 4), st.integers(1, 9))))
+def test_a_standard_normal_variate_has_mean_0_and_standard_deviation_1(counts):
+    standard = standardise(counts)
+    assert standard.dtype == np.float32 and standard.shape == counts.shape
+    for before, after in zip(counts, standard, strict=True):
+        if before.min() == before.max():
+            assert (after == 0).all()
+        else:
+            expected = (before - before.mean()) / before.std(ddof=1)
+            np.testing.assert_allclose(after, expected, rtol=1e-5, atol=1e-4)
 
 
 @settings(deadline=None, max_examples=40)

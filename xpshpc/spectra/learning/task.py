@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from xpshpc.config import Section, tell_faults
 from xpshpc.errors import UsageError
 
-InputName = Literal["unit", "area", "smoothed", "peaks"]
+InputName = Literal["unit", "area", "snv", "smoothed", "peaks"]
 LossName = Literal["rmse", "mae", "weighted_square", "cross_entropy", "cross_entropy_mae"]
 
 _THICKNESS_WEIGHTS: Mapping[LossName, float] = {
@@ -47,8 +47,8 @@ class XpsTask(Section):
 
     input: InputName = Field(
         "unit",
-        description="unit: stretched to [0, 1]; area: divided by its own area; smoothed: Savitzky-Golay, then [0, 1]; "
-        "peaks: position and height of the strongest peaks only",
+        description="unit: stretched to [0, 1]; area: divided by its own area; snv: standard normal variate: mean 0, "
+        "standard deviation 1; smoothed: Savitzky-Golay, then [0, 1]; peaks: position and height of the strongest only",
     )
     smoothing_channels: int = Field(11, ge=3, le=201, description="input smoothed: width of the filter, odd")
     smoothing_degree: int = Field(3, ge=0, le=9, description="input smoothed: degree of its polynomial")

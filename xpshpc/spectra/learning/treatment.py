@@ -23,6 +23,8 @@ def treat(spectra: NDArray[Any], task: XpsTask) -> NDArray[np.float32]:
         return stretch(spectra)
     if task.input == "area":
         return divide_by_area(spectra)
+    if task.input == "snv":
+        return standardise(spectra)
     if task.input == "smoothed":
         return stretch(smooth(spectra, task.smoothing_channels, task.smoothing_degree))
     return find_peaks(spectra, task.peaks)
@@ -56,6 +58,8 @@ def describe_input(task: XpsTask) -> str:
         return stretched
     if task.input == "area":
         return "each spectrum divided by the mean of its channels"
+    if task.input == "snv":
+        return "each spectrum less the mean of its channels, over their standard deviation (standard normal variate)"
     if task.input == "smoothed":
         return (
             f"each spectrum smoothed (Savitzky-Golay, {task.smoothing_channels} channels, degree "
@@ -87,6 +91,20 @@ def divide_by_area(spectra: NDArray[Any]) -> NDArray[np.float32]:
     mean = rows.mean(axis=1, keepdims=True, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         return np.where(mean == 0, np.float32(0), rows / np.where(mean == 0, 1.0, mean).astype(np.float32))
+
+
+def standardise(spectra: NDArray[Any]) -> NDArray[np.float32]:
+    """Spectra (n, channels) as standard normal variates (Barnes, Dhanoa, Lister, 10.1366/0003702894202201).
+
+    Each less the mean of its own channels, over their standard deviation (of n − 1); a flat one becomes zeros.
+    """
+    rows = np.array(spectra, np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        rows -= rows.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+        squares = np.einsum("nc,nc->n", rows, rows, dtype=np.float64)
+        deviation = np.sqrt(squares / max(rows.shape[1] - 1, 1))[:, None].astype(np.float32)
+        rows /= np.where(deviation == 0, np.float32(1), deviation)
+    return rows
 
 
 def smooth(spectra: NDArray[Any], width: int, degree: int) -> NDArray[np.float32]:
