@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -81,7 +82,12 @@ def marked(mark: str) -> list[psutil.Process]:
     return found
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
+def heed_interrupts() -> None:
+    """Tests that run in the background of a shell ignore Ctrl-C, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 180.0) -> None:
     """Waits for something that must come to pass."""
     deadline = time.monotonic() + timeout_s
     while not condition():

@@ -113,7 +113,7 @@ def open_local_client(workers: int, *, scratch: Path, log: Path | None = None) -
 def _close(cluster: Any) -> None:
     """Ends workers whatever they are doing: a shard half made is worth nothing, and its bytes are not in the store."""
     for nanny in cluster.workers.values():
-        nanny.auto_restart = False
+        nanny.close_gracefully()  # it starts no other one
         if nanny.pid is not None:
             kill_process(process_of(nanny.pid))
     cluster.close()

@@ -101,7 +101,7 @@ def test_on_a_terminal_it_shows_what_goes_and_asks(run: RunDirectory, answer: st
     os.write(terminal, answer.encode())
     done = subprocess.run(
         [sys.executable, "-m", "xpshpc", "clean", str(run.path)],
-        stdin=side, capture_output=True, text=True, timeout=60, check=False,
+        stdin=side, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     os.close(terminal)
     os.close(side)
@@ -131,7 +131,7 @@ def test_killed_anywhere_generate_makes_the_same_bytes_again(run: RunDirectory, 
 
 def test_a_run_with_a_coordinator_is_refused_by_its_name(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
-    with start_coordinator(run.path, samples=200, piece_s=0.1) as coordinator:
+    with start_coordinator(run.path, samples=200, piece_s=0.4) as coordinator:
         wait_until(lambda: any(run.commits.glob("0*.json")) or coordinator.process.poll() is not None)
         # Held still, it cannot finish before the other command has looked.
         coordinator.process.send_signal(signal.SIGSTOP)

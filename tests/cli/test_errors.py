@@ -25,7 +25,7 @@ inner_chunk_samples = 64
 
 def xpshpc(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "xpshpc", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=550, check=False)
 
 
 @pytest.fixture

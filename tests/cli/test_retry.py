@@ -52,7 +52,7 @@ def test_on_a_terminal_it_shows_the_counts_and_asks(run: RunDirectory, answer: s
     os.write(terminal, answer.encode())
     done = subprocess.run(
         [sys.executable, "-m", "xpshpc", "retry", str(run.path), "--quarantined"],
-        stdin=side, capture_output=True, text=True, timeout=60, check=False,
+        stdin=side, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     os.close(terminal)
     os.close(side)

@@ -19,6 +19,7 @@ import pytest
 from rich.console import Console
 
 from tests.cli.test_errors import xpshpc
+from tests.coordinator import heed_interrupts
 from tests.train.stored_run import small_job, store_run
 from xpshpc.cli.status_page import align, describe_status, watch_status
 from xpshpc.cluster.submission.record import Submission, SubmittedJob, write_submission
@@ -189,7 +190,8 @@ def test_a_slurm_that_is_not_there_is_said_and_is_no_error(run: RunDirectory, tm
 def test_on_a_terminal_it_is_drawn_again_and_ctrl_c_ends_it_well(run: RunDirectory) -> None:
     terminal, side = pty.openpty()
     command = [sys.executable, "-m", "xpshpc", "status", str(run.path), "--watch", "0.2"]
-    with subprocess.Popen(command, stdin=side, stdout=side, stderr=side, start_new_session=True) as watching:
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), side)
+    with subprocess.Popen(command, **streams, start_new_session=True, preexec_fn=heed_interrupts) as watching:
         os.close(side)
         try:
             seen = b""

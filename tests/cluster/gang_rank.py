@@ -24,7 +24,9 @@ def main(folder: Path, behaviour: str, who: int = 0) -> None:
     else:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     tempfile.mkstemp(prefix="gang_rank")
-    (folder / f"{rank}.pid").write_text(str(os.getpid()))
+    draft = folder / f".{rank}"
+    draft.write_text(str(os.getpid()))
+    draft.rename(folder / f"{rank}.pid")
     sys.stdout.write(f"rank {rank} is here\n")
     if behaviour == "finish":
         return

@@ -216,7 +216,7 @@ def test_a_machine_of_no_cluster_is_told_how_to_become_one(tmp_path: Path, monke
 
 
 def test_a_command_that_hangs_is_killed_with_its_children() -> None:
-    answer = ask(["sh", "-c", "sleep 300 & echo $!; exec sleep 300"], timeout_s=1)
+    answer = ask(["sh", "-c", "sleep 300 & echo $!; exec sleep 300"], timeout_s=3)
     assert answer.code is None and "no answer in time" in answer.last_words()
     assert is_gone(int(answer.output))
 

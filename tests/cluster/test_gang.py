@@ -46,8 +46,14 @@ def all_here(folder: Path, ranks: int = 2) -> bool:
 
 
 def nobody_left(folder: Path) -> bool:
-    pids = [int(file.read_text()) for file in folder.glob("*.pid")]
-    return not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids)
+    return not any(lives(int(file.read_text())) for file in folder.glob("*.pid"))
+
+
+def lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.mark.ranks

@@ -17,9 +17,13 @@ from xpshpc.errors import EnvironmentFault
 RANK = """
 import signal, sys, time
 from xpshpc.cluster.ranks.leash import Leash
-signal.signal(signal.SIGTERM, lambda *_: (leash.leave(75), sys.exit(75)))
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
 leash = Leash(int(sys.argv[1]))
-time.sleep(60)
+while not asked:
+    time.sleep(0.01)
+leash.leave(75)
+sys.exit(75)
 """
 
 

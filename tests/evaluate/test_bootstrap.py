@@ -12,7 +12,7 @@ from xpshpc.evaluate.bootstrap import Resampled, bootstrap_frechet
 from xpshpc.evaluate.frechet import frechet_distance
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 30), m=st.integers(2, 30), d=st.integers(1, 40))
 def test_a_resample_has_the_distance_of_the_rows_drawn(seed: int, n: int, m: int, d: int) -> None:
     random = np.random.default_rng(seed)

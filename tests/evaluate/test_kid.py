@@ -28,7 +28,7 @@ def by_definition(a: np.ndarray, b: np.ndarray) -> float:
     return float(within(a) + within(b) - 2 * between)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(2, 17),

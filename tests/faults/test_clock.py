@@ -24,7 +24,7 @@ from xpshpc.store.record import CommitRecord
 
 pytestmark = pytest.mark.faults
 
-JOB: dict[str, Any] = {"samples": 320, "piece_s": 0.1, "silence_s": 5.0}
+JOB: dict[str, Any] = {"samples": 320, "piece_s": 0.2, "silence_s": 30.0}
 STEP_S = 600
 
 

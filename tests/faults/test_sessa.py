@@ -36,8 +36,8 @@ from xpshpc.store.verify import verify
 pytestmark = pytest.mark.faults
 
 EMULATOR = str(Path(sys.executable).with_name("xpshpc-sessa"))
-SILENCE_S = 2.0
-TIMEOUT_S = 12.0
+SILENCE_S = 4.0
+TIMEOUT_S = 20.0
 EMPTIED_S = 10.0
 INSTRUMENT = Instrument()
 
@@ -94,7 +94,7 @@ def attempts_in(ledger: Path) -> list[int]:
 @pytest.mark.parametrize(
     ("fault", "attempts"),
     [
-        ('behaviour = "slow"\nseconds = 1.0\ntimes = 3', 1),
+        ('behaviour = "slow"\nseconds = 1.0\ntimes = 5', 1),
         ('behaviour = "fork"', 1),
         ('behaviour = "silent"', 2),
         ('behaviour = "chatty"', 2),
@@ -168,7 +168,7 @@ def job(folder: Path, silence_s: float) -> Any:
             "generate": {
                 "source": "sessa", "samples": 6, "shard_samples": 2, "inner_chunk_samples": 2, "silence_s": silence_s,
                 "sessa": {
-                    "executable": EMULATOR, "display": "none", "silence_s": SILENCE_S, "timeout_s": 20.0,
+                    "executable": EMULATOR, "display": "none", "silence_s": SILENCE_S, "timeout_s": 60.0,
                     "scratch": str(folder / "scratch"),
                 },
             },
@@ -217,9 +217,10 @@ def test_the_stage_makes_the_same_bytes_with_and_without_faults(
 def test_silence_is_caught_after_thirty_seconds_and_a_word_every_twenty_nine_is_none(tmp_path: Path) -> None:
     """The true measure, two consoles side by side: one speaks after 29 s and is done soon after, the other never."""
     (tmp_path / "scratch").mkdir()
+    awake = "import time\ninput(); print('Done', flush=True)\ninput()\n"
     programs = {
-        "speaks": "import time\ninput()\ntime.sleep(29); print('at work', flush=True); time.sleep(4); print('Done')",
-        "silent": "import time\ninput()\ntime.sleep(600)",
+        "speaks": f"{awake}time.sleep(29); print('at work', flush=True); time.sleep(4); print('Done')",
+        "silent": f"{awake}time.sleep(600)",
     }
     consoles = {
         name: Console(
@@ -230,6 +231,8 @@ def test_silence_is_caught_after_thirty_seconds_and_a_word_every_twenty_nine_is_
         )
         for name, text in programs.items()
     }
+    for console in consoles.values():
+        assert console.ask("are you there", deadline=time.monotonic() + 30, beat=lambda: None) == ["Done"]
     gone = processes_below(consoles["silent"].keeper_pid)
     heard: list[str] = []
 
@@ -243,8 +246,9 @@ def test_silence_is_caught_after_thirty_seconds_and_a_word_every_twenty_nine_is_
     began = time.monotonic()
     with pytest.raises(ConsoleTrouble) as failed:
         consoles["silent"].ask("simulate", deadline=began + 60, beat=lambda: None)
+    took_s = time.monotonic() - began
     consoles["silent"].close(politely=False)
-    assert 30.0 <= time.monotonic() - began <= 32.0
+    assert 30.0 <= took_s <= 32.0
     assert failed.value.trouble is Trouble.SILENT
     assert not any(map(psutil.Process.is_running, gone))
     listener.join()
@@ -258,5 +262,5 @@ def test_an_obedient_program_answers_ten_thousand_commands_without_a_restart(tmp
     descriptors = psutil.Process().num_fds()
     for number in range(10_000):
         assert len(console.ask(f"{number}", deadline=time.monotonic() + 20, beat=lambda: None)) == 2
-    assert psutil.Process().num_fds() == descriptors
+    assert psutil.Process().num_fds() <= descriptors
     console.close(politely=True)

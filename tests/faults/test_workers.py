@@ -22,7 +22,7 @@ from xpshpc.run_directory import RunDirectory
 pytestmark = pytest.mark.faults
 
 ALLOWANCES: Mapping[str, int] = {"worker_lost": 2, "silent": 1, "crash": 1, "bad_output": 1}
-SILENCE_S = 1.5
+SILENCE_S = 4.0
 
 
 def run_with(folder: Path, *faults: Fault, events: list[Event] | None = None, **job: Any) -> tuple[Any, GenerateResult]:

@@ -67,7 +67,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def job_with(folder: Path, *faults: Fault, **settings: Any) -> Any:
     ledger = folder / "ledger"
     ledger.mkdir()
-    return numbers_job(16 * SHARDS, silence_s=1.5, allowances=ALLOWANCES, faults=faults, ledger=ledger, **settings)
+    return numbers_job(16 * SHARDS, silence_s=6.0, allowances=ALLOWANCES, faults=faults, ledger=ledger, **settings)
 
 
 def all_attempts(run: RunDirectory) -> list[tuple[int, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.benches import first_task, open_bench
@@ -94,7 +94,6 @@ def test_the_rows_of_a_quarantined_sample_are_zero_and_not_valid(tmp_path: Path)
     assert not group["fraction"][27].any()
 
 
-@settings(deadline=None)  # each example writes and syncs a shard
 @given(refused=st.sets(st.integers(16, 31), max_size=15))
 def test_what_a_source_refuses_is_left_out_without_another_attempt(
     tmp_path_factory: pytest.TempPathFactory, refused: set[int]

@@ -77,7 +77,7 @@ def test_a_full_rung_sends_exactly_its_best_third_on(twelve):
     assert promoted == RATES[:4]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_whatever_the_order_of_results_all_trials_come_to_an_end_and_one_is_finished(twelve, data):
     strategy = first(twelve, data.draw(st.integers(1, 12), label="points"))

@@ -47,7 +47,7 @@ struck = []
 
 def strike(event):
     if isinstance(event, StageProgressed) and event.done >= 2 and not struck:
-        everyone = psutil.Process().children(recursive=True)
+        everyone = [each for each in psutil.Process().children(recursive=True) if each.status() != "zombie"]
         struck.append(next(child for child in everyone if "xpshpc.train" in child.cmdline()))
         struck[0].kill()
     elif isinstance(event, StageProgressed) and event.done >= int(sys.argv[2]):

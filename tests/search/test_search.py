@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime
 
 import psutil
@@ -41,7 +42,11 @@ def starts(run):
 
 
 def rank_processes():
-    return [child for child in psutil.Process().children(recursive=True) if "xpshpc.train" in child.cmdline()]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            found += [child] if "xpshpc.train" in child.cmdline() else []
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from tests.invariants import check_invariants, store_bytes
 from tests.slurm.actors import KEEPER, WORKER, actors, profile_of, worker_jobs
 from tests.sources import numbers_job
 from xpshpc.cluster.minislurm import Cluster
+from xpshpc.cluster.workers.events import WorkerJoined
 from xpshpc.events import Event, read_events
 from xpshpc.generate.events import ShardCommitted
 from xpshpc.generate.generate import GenerateResult, generate
@@ -27,7 +28,8 @@ from xpshpc.run_directory import RunDirectory
 
 pytestmark = [pytest.mark.slurm, pytest.mark.faults]
 
-JOB: dict[str, Any] = {"samples": 480, "piece_s": 0.4, "silence_s": 3.0}
+JOB: dict[str, Any] = {"samples": 480, "piece_s": 0.4, "silence_s": 6.0}
+REPLACED: dict[str, Any] = {**JOB, "piece_s": 1.2, "silence_s": 30.0}
 SHARDS = 30
 Strike = Callable[[Cluster], None]
 
@@ -42,21 +44,26 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def struck_run(
     cluster: Cluster, folder: Path, strike: Strike, commits: int = 3, job: dict[str, Any] = JOB
 ) -> tuple[RunDirectory, GenerateResult]:
-    """A data set made by four worker jobs, with a strike that falls after so many commits."""
+    """A data set made by four worker jobs, with a strike that falls after so many commits, once all four are there."""
     run = RunDirectory(folder / "run")
-    seen = 0
+    seen, joined, struck = 0, set[str](), False
 
     def watch(event: Event) -> None:
-        nonlocal seen
+        nonlocal seen, struck
+        if isinstance(event, WorkerJoined):
+            joined.add(event.worker)
         if isinstance(event, ShardCommitted):
             seen += 1
-            if seen == commits:
+            if seen >= commits and len(joined) == 4 and not struck:
+                struck = True
                 strike(cluster)
 
-    result = generate(numbers_job(**job), run, workers=4, profile=profile_of(cluster), on_event=watch)
+    profile = profile_of(cluster, lost_after_s=15.0)
+    result = generate(numbers_job(**job), run, workers=4, profile=profile, on_event=watch)
+    assert struck
     assert not cluster.status().jobs
     # Workers of jobs that a killed controller has forgotten leave when their scheduler does.
-    wait_until(lambda: not cluster.leftovers(), timeout_s=20)
+    wait_until(lambda: not cluster.leftovers())
     return run, result
 
 
@@ -117,24 +124,24 @@ def test_a_job_that_ends_too_soon_is_replaced(
     slurm_environment: Cluster, tmp_path: Path, undisturbed: dict[str, str], strike: Strike, causes: set[str]
 ) -> None:
     """A worker of another job joins before the data set is complete; a worker dies with its nanny."""
-    run, result = struck_run(slurm_environment, tmp_path, strike)
+    run, result = struck_run(slurm_environment, tmp_path, strike, job=REPLACED)
     assert set(result.failures) <= causes
     assert sum(result.failures.values()) <= 2
     check_replaced(run)
     assert ("AllocationFailed" in {event["event"] for event in read_events(run.events)}) == (strike is kill_keeper)
-    check_invariants(run, numbers_job(**JOB), undisturbed)
+    check_invariants(run, numbers_job(**REPLACED), undisturbed)
 
 
 def test_a_job_whose_time_is_nearly_over_is_asked_to_leave_and_replaced(
     slurm_environment: Cluster, tmp_path: Path
 ) -> None:
     """By SLURM, with the signal that the job has asked for; SLURM looks at the time twice a minute."""
-    job: dict[str, Any] = {**JOB, "samples": 640, "piece_s": 2.0, "silence_s": 30.0}
+    job: dict[str, Any] = {**JOB, "samples": 800, "piece_s": 2.0, "silence_s": 30.0}
     run, result = struck_run(slurm_environment, tmp_path, end_time, commits=1, job=job)
     assert set(result.failures) <= {"stopped"}
     check_replaced(run)
     assert "AllocationFailed" not in {event["event"] for event in read_events(run.events)}
-    make_shards(RunDirectory(tmp_path / "whole"), numbers_job(640), range(40))
+    make_shards(RunDirectory(tmp_path / "whole"), numbers_job(800), range(50))
     check_invariants(run, numbers_job(**job), store_bytes(RunDirectory(tmp_path / "whole")))
 
 

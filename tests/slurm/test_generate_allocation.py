@@ -56,7 +56,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def check_nothing_runs(cluster: Cluster) -> None:
-    wait_until(lambda: cluster.status().jobs == () and cluster.leftovers() == (), timeout_s=60)
+    wait_until(lambda: cluster.status().jobs == () and cluster.leftovers() == ())
 
 
 def ranks(role: int) -> list[psutil.Process]:

@@ -53,7 +53,7 @@ def ended(cluster: Cluster, job: str) -> Callable[[], bool]:
     def check() -> bool:
         answer = cluster.run("squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T")
         states = set(answer.output.split())
-        return not states & {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED"}
+        return bool(states) and not states & {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED"}
 
     return check
 
@@ -164,7 +164,10 @@ def test_of_callers_at_the_same_time_one_starts_the_cluster_and_all_get_it(root:
 
 
 def command_of(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return [""]
 
 
 def test_a_cluster_whose_creator_was_killed_in_the_middle_is_removed_by_anyone(root: Path) -> None:

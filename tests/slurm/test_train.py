@@ -29,7 +29,7 @@ from xpshpc.train.result import checkpoints_path, settings_hash
 
 pytestmark = [pytest.mark.slurm, pytest.mark.ranks]
 
-EPOCHS = 8
+EPOCHS = 24
 LARGE = 1800
 
 

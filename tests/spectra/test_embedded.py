@@ -24,7 +24,7 @@ def source() -> EmbeddedSource:
     return EmbeddedSource(SpectraSettings(), seed=20)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(indices=st.lists(st.integers(0, 2**34), min_size=1, max_size=9, unique=True))
 def test_a_sample_is_the_same_alone_and_in_company(source, indices):
     together = source.make(np.array(indices))

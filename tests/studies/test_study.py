@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tomli_w
 
+from tests.coordinator import heed_interrupts
 from tests.studies.small_study import small_tables, write_wafers
 from xpshpc.errors import ExitCode
 from xpshpc.events import read_events
@@ -86,7 +87,7 @@ def stopped(folder: Path) -> list[dict[str, Any]]:
     study = folder / RUN
     with (folder / "stopped.log").open("wb") as log:
         program = subprocess.Popen(
-            command("run", "job.toml", *PLACE), cwd=folder, stdout=log, stderr=log, preexec_fn=_heed_interrupts
+            command("run", "job.toml", *PLACE), cwd=folder, stdout=log, stderr=log, preexec_fn=heed_interrupts
         )
         deadline = time.monotonic() + PATIENCE_S
         while step_under_way(study) != STOPPED_IN and program.poll() is None and time.monotonic() < deadline:
@@ -95,11 +96,6 @@ def stopped(folder: Path) -> list[dict[str, Any]]:
         code = program.wait(PATIENCE_S)
     assert code == ExitCode.DRAINED, (folder / "stopped.log").read_text()
     return list(read_events(study / JOURNAL))
-
-
-def _heed_interrupts() -> None:
-    """Tests that run in the background of a shell ignore Ctrl-C, and so would what they start."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")

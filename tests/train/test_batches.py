@@ -38,7 +38,7 @@ orders = st.builds(
 ).filter(lambda made: sum(made[0].values()) >= made[2])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(orders, st.integers(0, 3), st.data())
 def test_ranks_share_the_batches_of_one_rank(made, epoch, data):
     order = Order(*made)
@@ -56,7 +56,7 @@ def test_ranks_share_the_batches_of_one_rank(made, epoch, data):
         np.testing.assert_array_equal(batch.rows["pair"], batch.rows["sample"][:, None] * [1.0, 2.0])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(orders, st.integers(0, 3))
 def test_an_epoch_has_no_sample_twice_and_leaves_less_than_a_shard_or_batch_a_lane(made, epoch):
     order = Order(*made)
@@ -67,7 +67,7 @@ def test_an_epoch_has_no_sample_twice_and_leaves_less_than_a_shard_or_batch_a_la
         assert total - len(seen) < order.global_batch
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(orders, st.integers(0, 3), st.data())
 def test_going_on_from_a_step_gives_the_rest_of_the_epoch(made, epoch, data):
     order = Order(*made)

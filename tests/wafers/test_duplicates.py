@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wafers.measured_maps import made_up_set, measured_maps
@@ -45,13 +45,11 @@ maps_of_a_few_kinds = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1), s
 
 
 @given(maps_of_a_few_kinds)
-@settings(deadline=None)
 def test_splits_are_disjoint_and_learnt_maps_unique(kinds: list[tuple[int, int, int]]) -> None:
     check_laws(few_maps(*([kind[part] for kind in kinds] for part in range(3))))
 
 
 @given(maps_of_a_few_kinds)
-@settings(deadline=None)
 def test_a_map_without_a_twin_stays(kinds: list[tuple[int, int, int]]) -> None:
     maps = few_maps(*([kind[part] for kind in kinds] for part in range(3)))
     dies = [kind[0] for kind in kinds]

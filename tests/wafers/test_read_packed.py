@@ -18,7 +18,7 @@ from xpshpc.wafers.readers.read import read_maps
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2), st.integers(0, 2)), max_size=12))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_round_trip_changes_nothing(tmp_path_factory: pytest.TempPathFactory, kinds: list[tuple[int, ...]]) -> None:
     path = tmp_path_factory.mktemp("packed") / "maps.npz"
     written = made_up_set(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wafers.measured_maps import made_up_map, measured_maps
@@ -25,7 +25,6 @@ def failed_share(map: Map) -> float:
 
 
 @given(any_map(), sizes)
-@settings(deadline=None)
 def test_a_resized_map_is_a_map(map: Map, size: int) -> None:
     resized = resize_map(map, size)
     assert resized.shape == (size, size)
@@ -34,7 +33,6 @@ def test_a_resized_map_is_a_map(map: Map, size: int) -> None:
 
 
 @given(any_map(), sizes)
-@settings(deadline=None)
 def test_mirroring_and_turning_commute_with_resizing(map: Map, size: int) -> None:
     resized = resize_map(map, size)
     np.testing.assert_array_equal(resize_map(map[::-1], size), resized[::-1])
@@ -44,7 +42,6 @@ def test_mirroring_and_turning_commute_with_resizing(map: Map, size: int) -> Non
 
 
 @given(st.integers(1, 40), st.integers(1, 5), st.integers(0, 2**32))
-@settings(deadline=None)
 def test_a_whole_number_of_cells_a_die_repeats_each_die(size: int, factor: int, seed: int) -> None:
     """With a factor of 1: a map of the right size comes back unchanged."""
     map = np.random.default_rng(seed).integers(0, 3, (size, size), dtype=np.uint8)
@@ -74,7 +71,6 @@ def test_a_thin_scratch_survives_where_it_holds_no_majority_of_any_cell() -> Non
 
 
 @given(st.integers(0, 199), st.integers(0, 199), sizes)
-@settings(deadline=None)
 def test_the_only_failed_die_does_not_vanish(row: int, column: int, size: int) -> None:
     map = np.full((200, 200), PASS, dtype=np.uint8)
     map[row, column] = FAIL

@@ -112,7 +112,7 @@ def test_the_line_counts_that_stands_out_most():
     assert windows.net[0, 0] == pytest.approx(900 * 0.981, rel=0.015)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(energy=st.floats(390, 610), fwhm=st.floats(0.01, 30), background=st.floats(0, 1000))
 def test_no_line_breaks_the_sums(energy, fwhm, background):
     """Wherever a line lies, however wide: nothing is negative, and not more is found than there is."""
@@ -256,7 +256,7 @@ def test_a_trace_at_its_limit_is_overlooked_once_in_twenty(source, trace, matrix
     assert np.mean(with_trace - without <= 2.33 * np.sqrt(blank.sum())) == pytest.approx(0.05, abs=0.025)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(indices=st.lists(st.integers(0, 2**34), min_size=1, max_size=6, unique=True))
 def test_limits_do_not_depend_on_company(indices):
     recipe = made_by(recipe="compounds", compounds_per_sample=(1, 2), undetectable="down_weight")

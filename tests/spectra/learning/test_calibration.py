@@ -86,7 +86,7 @@ def test_the_measured_coverage_is_that_of_the_intervals() -> None:
     assert json.loads(json.dumps(found)) == found
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 60), st.integers(0, 99))
 def test_sums_of_parts_are_the_sums_of_the_whole(cut: int, seed: int) -> None:
     truth, answer = draw(seed, 60)
@@ -101,7 +101,7 @@ def test_sums_of_parts_are_the_sums_of_the_whole(cut: int, seed: int) -> None:
     assert whole["calibration.errors"].sum() == 60 * ELEMENTS
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 200), st.integers(0, 99), st.sampled_from(sorted(ERRORS)))
 def test_a_higher_level_is_never_a_narrower_interval(samples: int, seed: int, law: str) -> None:
     told = Calibration.model_validate(calibrate(count_errors(*draw(seed, samples, law=law))))

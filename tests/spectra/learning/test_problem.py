@@ -102,7 +102,7 @@ def test_a_perfect_answer_scores_perfectly(problem):
         assert element["precision"] == element["recall"] == 1.0
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 40), st.integers(0, 99))
 def test_scores_of_parts_add_up_to_those_of_the_whole(cut, seed):
     problem = XpsProblem(np.linspace(400, 1486, CHANNELS), ELEMENTS, 1486.6, 10.0)

@@ -46,7 +46,7 @@ def take(rows: Rows, part: slice) -> Rows:
     return {name: values[part] for name, values in rows.items()}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seeds, st.integers(1, 39))
 def test_sums_of_parts_are_those_of_the_whole(seed: int, cut: int) -> None:
     truth, answer = random_rows(40, seed)
@@ -57,7 +57,7 @@ def test_sums_of_parts_are_those_of_the_whole(seed: int, cut: int) -> None:
         np.testing.assert_allclose(first[name] + rest[name], values, rtol=1e-12, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seeds)
 def test_the_order_of_the_elements_changes_nothing(seed: int) -> None:
     truth, answer = random_rows(30, seed)
@@ -113,7 +113,7 @@ def test_what_cannot_be_told_is_none() -> None:
     assert told["detection"]["1"]["recall"] == 1
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seeds)
 def test_r2_is_its_definition(seed: int) -> None:
     truth, answer = random_rows(50, seed)
@@ -127,7 +127,7 @@ def test_r2_is_its_definition(seed: int) -> None:
             assert told["elements"][element]["r2"] == pytest.approx(1 - missed[place] / about_mean[place])
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seeds)
 def test_detection_counts_sample_by_sample(seed: int) -> None:
     truth, answer = random_rows(40, seed)
@@ -157,7 +157,7 @@ def test_a_fraction_at_a_threshold_reaches_it_in_any_precision(kind: type) -> No
     assert reach_levels(fractions).tolist() == [0, 0, 1, 2, 3, 3, 4, 4]
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seeds)
 def test_sets_and_near_concentrations_count_sample_by_sample(seed: int) -> None:
     truth, answer = random_rows(40, seed)
@@ -186,7 +186,7 @@ def test_sets_and_near_concentrations_count_sample_by_sample(seed: int) -> None:
         assert scores["share"] == pytest.approx(np.mean(errors))
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seeds)
 def test_every_fraction_is_in_one_bin(seed: int) -> None:
     truth, answer = random_rows(40, seed)
@@ -210,7 +210,7 @@ def test_every_fraction_is_in_one_bin(seed: int) -> None:
                 assert place["relative"] == pytest.approx(np.abs(error[mine]).sum() / true[mine].sum())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seeds)
 def test_all_that_is_missing_is_moved_to_what_is_too_much(seed: int) -> None:
     truth, answer = random_rows(40, seed)

@@ -37,7 +37,6 @@ def lines(*peaks, channels=CHANNELS, background=0.0):
     return np.sum([height * np.exp(-0.5 * ((axis - at) / 2.0) ** 2) for at, height in peaks], axis=0)[None] + background
 
 
-@settings(deadline=None)
 @given(arrays(np.uint16, st.tuples(st.integers(1, 4), st.integers(1, 9))))
 def test_a_stretched_spectrum_reaches_from_0_to_1_and_keeps_its_order(counts):
     stretched = stretch(counts)
@@ -98,7 +97,6 @@ def test_area_is_the_mean_channel_and_proportions_stay():
     np.testing.assert_allclose(divided[2] / divided[2, 0], rows[2] / rows[2, 0], rtol=1e-5)
 
 
-@settings(deadline=None)
 @given(arrays(np.uint16, st.tuples(st.integers(1, 4), st.integers(1, 9))))
 def test_a_standard_normal_variate_has_mean_0_and_standard_deviation_1(counts):
     standard = standardise(counts)
@@ -111,7 +109,7 @@ def test_a_standard_normal_variate_has_mean_0_and_standard_deviation_1(counts):
             np.testing.assert_allclose(after, expected, rtol=1e-5, atol=1e-4)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 12), st.integers(0, 5), st.integers(0, 99))
 def test_smoothing_leaves_a_polynomial_of_its_degree_as_it_is(half, degree, seed):
     width = 2 * half + 1

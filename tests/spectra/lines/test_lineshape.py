@@ -14,7 +14,7 @@ STEP = 0.01
 OFFSETS = np.arange(-300.0, 300.0, STEP)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     lorentz=st.floats(0.02, 2.0),
     gauss=st.floats(0.1, 3.0),

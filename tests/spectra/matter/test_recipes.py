@@ -44,7 +44,7 @@ def test_numbers_are_those_that_are_stored(samples):
     np.testing.assert_array_equal(fractions, fractions.astype(np.float32))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(indices=st.lists(st.integers(0, 2**40), min_size=1, max_size=8, unique=True), name=st.sampled_from([*RECIPES]))
 def test_a_sample_is_the_same_alone_and_in_company(indices, name):
     together = draw_matter(RECIPES[name], STREAMS, np.array(indices))
@@ -122,7 +122,7 @@ def test_listed_elements_confine_every_recipe():
         assert {ELEMENTS[e] for e in matter.elements[matter.fractions > 0]} <= set(listed)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.dictionaries(
         st.sampled_from(["Al", "C", "Ge", "Si", "O", "N", "F", "Cl", "S", "P", "Fe"]),

@@ -33,7 +33,7 @@ def even_energies(step: float, offset: float, low: float = 380.0, high: float = 
     return np.arange(low + offset, high, step)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(step=st.floats(0.02, 0.99), offset=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
 def test_area_of_what_lies_within_the_axis_is_conserved(step: float, offset: float, seed: int) -> None:
     energy = even_energies(step * CHANNEL, offset)
@@ -43,7 +43,7 @@ def test_area_of_what_lies_within_the_axis_is_conserved(step: float, offset: flo
     assert on_axis.sum() * CHANNEL == pytest.approx(counts.sum() * step * CHANNEL, rel=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_irregular_fine_steps_conserve_area_too(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -58,14 +58,14 @@ def test_irregular_fine_steps_conserve_area_too(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_same_axis_changes_nothing(seed: int) -> None:
     counts = random_counts(seed, len(AXIS))
     np.testing.assert_allclose(bring_to_axis(spectrum(AXIS, counts), AXIS), counts, atol=1e-7 * counts.max())
 
 
 @given(step=st.floats(0.05, 3.0), a=st.floats(0, 10), b=st.floats(0, 10), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_map_is_linear_in_the_intensity(step: float, a: float, b: float, seed: int) -> None:
     energy = even_energies(step, 0.0)
     one, other = random_counts(seed, len(energy)), random_counts(seed + 1, len(energy))
@@ -75,7 +75,7 @@ def test_map_is_linear_in_the_intensity(step: float, a: float, b: float, seed: i
 
 
 @given(step=st.floats(0.6, 4.0), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_coarser_even_steps_are_interpolated_linearly(step: float, seed: int) -> None:
     energy = even_energies(step, 0.0)
     counts = random_counts(seed, len(energy))
@@ -84,7 +84,7 @@ def test_coarser_even_steps_are_interpolated_linearly(step: float, seed: int) ->
 
 
 @given(step=st.floats(0.03, 4.0), offset=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_result_stays_between_the_measured_extremes(step: float, offset: float, seed: int) -> None:
     energy = even_energies(step, offset)
     counts = random_counts(seed, len(energy))

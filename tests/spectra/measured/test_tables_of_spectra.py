@@ -49,7 +49,7 @@ def test_every_way_to_write_a_table_gives_the_same_numbers(
     np.testing.assert_array_equal(found.intensity, COUNTS)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     start=st.floats(100, 900),
     step=st.floats(0.05, 4.9),
@@ -251,7 +251,7 @@ def test_missing_file_and_folder_are_refused(tmp_path: Path) -> None:
     assert "cannot be read" in refused(tmp_path).what
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.one_of(st.binary(max_size=400), st.text(max_size=400).map(lambda text: text.encode("utf-8", "replace"))))
 def test_no_bytes_whatever_break_the_reader(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("any") / "s"
@@ -260,7 +260,7 @@ def test_no_bytes_whatever_break_the_reader(tmp_path_factory: pytest.TempPathFac
         read_measured(path)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(place=st.integers(0, 2399), junk=st.text(max_size=20), insert=st.booleans())
 def test_one_strange_line_is_read_over_or_refused(
     tmp_path_factory: pytest.TempPathFactory, place: int, junk: str, insert: bool

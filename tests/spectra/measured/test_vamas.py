@@ -74,7 +74,7 @@ def test_library_and_own_reader_agree_block_by_block(tmp_path: Path) -> None:
         same(one, other)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     start=st.floats(50, 400),
     step=st.floats(0.05, 2.0),

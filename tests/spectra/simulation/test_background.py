@@ -23,7 +23,7 @@ def filled(grid: LossGrid, spectrum: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("ratio", RATIOS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(channel=st.integers(64, 899))
 def test_cells_hold_what_the_channels_hold_where_they_hold_it(ratio, channel):
     """An electron's splines sum to 1, have their mean at its energy, and the variance 1/3 of a cell around it."""

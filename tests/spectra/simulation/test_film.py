@@ -30,7 +30,7 @@ def paths_of(film: Film, thickness: float, energy: np.ndarray) -> np.ndarray:
     return thickness * film.paths_per_A(energy) + film.surface_paths(energy)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(thickness=st.floats(0.3, 40.0))
 def test_shares_keep_all_electrons_those_without_a_loss_and_those_with_one(film, thickness):
     shares = shares_of(film, thickness)

@@ -37,14 +37,14 @@ def draw_one(bank: ProfileBank, shape: int, energy: float, intensity: float = 1.
     return bank.draw(np.array([0]), np.array([shape]), np.array([energy]), np.array([intensity]), 1)[0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(energy=st.floats(900.0, 1350.0), shape=st.sampled_from([0, 1, 2, 3]))
 def test_a_line_keeps_its_area_wherever_it_stands(bank, energy, shape):
     spectrum = draw_one(bank, shape, energy, 3.0)
     assert spectrum.sum(dtype=float) == pytest.approx(3.0 * (1.12 if shape == 1 else 1.0), rel=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(energy=st.floats(900.0, 1350.0))
 def test_a_symmetric_line_stands_within_a_hundredth_of_an_eV_or_half_a_place(bank, energy):
     spectrum = draw_one(bank, 0, energy).astype(float)
@@ -72,7 +72,7 @@ def test_satellites_stand_at_higher_energies_with_their_heights(bank):
         assert ENERGY[near][beside[near].argmax()] == pytest.approx(1100.0 + shift, abs=CELL)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(energies=st.lists(st.floats(500.0, 1700.0), min_size=1, max_size=12), rows=st.integers(1, 5))
 def test_spectra_are_sums_of_their_own_lines(bank, energies, rows):
     """Also with lines at the edges and beyond the grid."""

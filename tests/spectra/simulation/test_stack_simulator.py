@@ -68,7 +68,7 @@ def covered_copper() -> tuple[StackSimulator, tuple[Layer, ...], NDArray[np.floa
 
 
 @given(cuts=st.lists(st.floats(0.0, 60.0), min_size=1, max_size=4))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_layers_of_one_material_are_that_material(cuts: list[float]) -> None:
     """Covering and buried layers together are the half-space: every line, and the spectrum in every channel."""
     simulator, bulk, expected = whole_iron_oxide()
@@ -80,7 +80,7 @@ def test_layers_of_one_material_are_that_material(cuts: list[float]) -> None:
 
 
 @given(thickness=st.floats(1.0, 80.0), below=st.booleans())
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_what_is_lost_is_found_at_lower_energies(thickness: float, below: bool) -> None:
     """All electrons sent to the surface arrive there, with or without losses."""
     simulator = StackSimulator(TILTED, Physics(surface_excitations=True))
@@ -134,7 +134,7 @@ def test_the_closed_form_is_the_sum_over_orders(loss: str, directed: bool) -> No
 
 
 @given(number=st.integers(0, 2), place=st.integers(0, 2))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_a_layer_without_thickness_changes_nothing(number: int, place: int) -> None:
     simulator, layers, expected = covered_copper()
     empty = layer(("Au", "Al", "Si")[number], 0.0)
@@ -154,7 +154,7 @@ def test_a_thick_layer_hides_what_lies_below() -> None:
 
 
 @given(factor=st.floats(0.2, 5.0))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_a_thin_film_shines_by_its_atoms(factor: float) -> None:
     simulator = StackSimulator(SURVEY, STRAIGHT)
     thin, thinned = (
