@@ -87,7 +87,7 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 180.0) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Waits for something that must come to pass."""
     deadline = time.monotonic() + timeout_s
     while not condition():

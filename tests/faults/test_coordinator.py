@@ -59,7 +59,7 @@ def test_killed_outright_it_is_followed_by_its_workers_and_the_next_completes_th
         assert status.working and str(coordinator.process.pid) in status.owner
         coordinator.process.send_signal(signal.SIGKILL)
         coordinator.process.wait()
-        wait_until(lambda: not coordinator.descendants())
+        wait_until(lambda: not coordinator.descendants(), timeout_s=10)
     assert not read_status(run).working
     check_plan_is_covered(run)
     before = committed(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -246,9 +247,8 @@ def test_silence_is_caught_after_thirty_seconds_and_a_word_every_twenty_nine_is_
     began = time.monotonic()
     with pytest.raises(ConsoleTrouble) as failed:
         consoles["silent"].ask("simulate", deadline=began + 60, beat=lambda: None)
-    took_s = time.monotonic() - began
     consoles["silent"].close(politely=False)
-    assert 30.0 <= took_s <= 32.0
+    assert 30.0 <= time.monotonic() - began <= 32.0
     assert failed.value.trouble is Trouble.SILENT
     assert not any(map(psutil.Process.is_running, gone))
     listener.join()
@@ -259,8 +259,9 @@ def test_an_obedient_program_answers_ten_thousand_commands_without_a_restart(tmp
     """The watch costs nothing that adds up: no descriptor, no memory of what was said."""
     scratch.mkdir()
     console = Console(write_program(tmp_path, OBEDIENT), silence_s=20.0, scratch=scratch, environment=dict(os.environ))
+    gc.collect()  # what earlier tests left is not counted
     descriptors = psutil.Process().num_fds()
     for number in range(10_000):
         assert len(console.ask(f"{number}", deadline=time.monotonic() + 20, beat=lambda: None)) == 2
-    assert psutil.Process().num_fds() <= descriptors
+    assert psutil.Process().num_fds() == descriptors
     console.close(politely=True)

@@ -80,7 +80,7 @@ def nothing_runs(cluster: Cluster) -> bool:
 def check_nothing_runs(cluster: Cluster) -> None:
     """No job is left; helpers of Python, which belong to no job any more, end by themselves a moment later."""
     assert not cluster.status().jobs
-    wait_until(lambda: not cluster.leftovers())
+    wait_until(lambda: not cluster.leftovers(), timeout_s=20)
 
 
 def complete(cluster: Cluster, run: RunDirectory, undisturbed: dict[str, str]) -> None:
@@ -177,7 +177,7 @@ def test_who_was_taken_over_leaves_all_that_is_its_successors(
     assert not (run.staging / "000001").exists() and (run.staging / "000002").is_dir()
     assert set(run.staging.glob("tls-*")) == certificates
     assert len(certificates) == (interface is not None)
-    wait_until(lambda: state_of(cluster, successors[0]) in OVER)
+    wait_until(lambda: state_of(cluster, successors[0]) in OVER, timeout_s=120)
     answer = json.loads((tmp_path / "successor.json").read_text())
     assert (answer["committed"], answer["failures"]) == (480, {})
     requested = [event["jobs"] for event in read_events(run.events) if event["event"] == "WorkersRequested"]

@@ -63,7 +63,7 @@ def struck_run(
     assert struck
     assert not cluster.status().jobs
     # Workers of jobs that a killed controller has forgotten leave when their scheduler does.
-    wait_until(lambda: not cluster.leftovers())
+    wait_until(lambda: not cluster.leftovers(), timeout_s=20)
     return run, result
 
 

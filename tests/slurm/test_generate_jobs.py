@@ -63,7 +63,7 @@ def kinds(events: list[Event], kind: type[Event]) -> list[Any]:
 
 def check_nothing_runs(cluster: Cluster) -> None:
     assert cluster.status().jobs == ()
-    wait_until(lambda: cluster.leftovers() == ())
+    wait_until(lambda: cluster.leftovers() == (), timeout_s=20)
 
 
 def test_the_bytes_are_those_of_one_machine(

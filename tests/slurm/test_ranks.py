@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 LAUNCHERS = ("srun-gloo", "srun-pmix")
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not come"
@@ -140,7 +140,7 @@ def test_a_stop_request_reaches_the_ranks_and_drains_them(launcher, slurm_enviro
 def test_ranks_do_not_outlive_a_killed_launcher(behaviour, slurm_environment, tmp_path):
     with started(tmp_path, behaviour) as process:
         process.kill()
-    wait_for(lambda: is_empty(slurm_environment), 60)
+    wait_for(lambda: is_empty(slurm_environment), 20)
 
 
 @pytest.mark.faults
@@ -148,7 +148,7 @@ def test_ranks_do_not_outlive_launcher_and_srun_killed_together(slurm_environmen
     with started(tmp_path, "deaf") as process:
         for pid in [*sruns_of(process), process.pid]:
             os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: is_empty(slurm_environment), 60)
+    wait_for(lambda: is_empty(slurm_environment), 20)
 
 
 @pytest.mark.faults
@@ -158,7 +158,7 @@ def test_a_killed_srun_ends_the_ranks_and_the_call(slurm_environment, tmp_path):
         os.kill(srun, signal.SIGKILL)
         assert process.wait(60) == 5
     assert "was lost, with its node or with srun" in (tmp_path / "error").read_text()
-    wait_for(lambda: is_empty(slurm_environment), 60)
+    wait_for(lambda: is_empty(slurm_environment), 20)
 
 
 @pytest.mark.faults
@@ -167,8 +167,7 @@ def test_a_node_without_power_ends_the_gang(slurm_environment, tmp_path):
         (line,) = slurm_environment.status().jobs
         slurm_environment.kill_node(f"node{line.nodes.rstrip(']')[-1]}")
         assert process.wait(90) == 5
-    error = (tmp_path / "error").read_text()  # by whoever is the first to miss it: the launcher or SLURM
-    assert "was lost, with its node" in error or "node failure" in error.lower()
+    assert "was lost, with its node" in (tmp_path / "error").read_text()
     wait_for(lambda: not slurm_environment.leftovers(), 30)
 
 
@@ -230,6 +229,6 @@ def test_a_queued_gang_that_is_asked_to_stop_gives_its_place_back(slurm_environm
     try:
         with pytest.raises(Drained):
             main(tmp_path, "finish", "srun-gloo")
-        wait_for(lambda: is_empty(slurm_environment), 60)
+        wait_for(lambda: is_empty(slurm_environment), 20)
     finally:
         slurm_environment.run("scontrol", "update", "partition=main", "state=up")
